@@ -1,0 +1,198 @@
+/**
+ * How things stand, for people: everything that is wrong, worst first, each with what to do about it, and the
+ * one sentence that sums it up. Pure.
+ */
+
+import type { Reason } from './branches.ts';
+import { daysRemaining } from './certificate.ts';
+import type { Decision } from './decide.ts';
+import { type Details, EVENTS, type EventName } from './events.ts';
+import type { View } from './facts.ts';
+import type { ProbeCause, ProbeFailure } from './probe.ts';
+
+export type Level = 'ok' | 'warning' | 'critical' | 'unknown';
+
+/** Something that is wrong now. */
+export interface Finding {
+  readonly level: 'warning' | 'critical';
+  readonly about: 'certificates' | 'upstream' | 'broker' | 'watcher';
+  readonly sentence: string;
+  /** what to try */
+  readonly advice: string | undefined;
+}
+
+export interface Assessment {
+  readonly level: Level;
+  /** how things stand, in one sentence */
+  readonly sentence: string;
+  /** what to do about it */
+  readonly advice: string;
+  /** everything that is wrong, worst first */
+  readonly findings: readonly Finding[];
+}
+
+export const NOTHING_TO_DO = 'nothing to do';
+
+/** Sums up one cycle. */
+export function assess(view: View, decision: Decision): Assessment {
+  const findings = findingsOf(view, decision);
+  const [worst] = findings;
+  if (worst === undefined) {
+    return { level: 'ok', sentence: wellSentence(view, decision), advice: NOTHING_TO_DO, findings };
+  }
+  return {
+    level: worst.level,
+    sentence: worst.sentence,
+    advice: worst.advice ?? 'see the log of the watcher',
+    findings,
+  };
+}
+
+/** Before the first cycle there is nothing to say. */
+export const NOTHING_KNOWN: Assessment = {
+  level: 'unknown',
+  sentence: 'the first look at the certificates has not ended yet',
+  advice: 'wait a moment',
+  findings: [],
+};
+
+function findingsOf(view: View, decision: Decision): readonly Finding[] {
+  const said = decision.conditions.flatMap(({ event, details }) => findingOf(event, details) ?? []);
+  const certificatesAtFault = said.some(({ about }) => about === 'certificates');
+  const isHeld = decision.reason === 'probe_holds';
+  const findings = [
+    ...said,
+    ...probeFinding(view, certificatesAtFault).map((finding) =>
+      isHeld ? { ...finding, sentence: `${finding.sentence}; the restart is held` } : finding,
+    ),
+    ...brokerFinding(view),
+  ];
+  return findings.toSorted((a, b) => SEVERITY[a.level] - SEVERITY[b.level]);
+}
+
+const SEVERITY = { critical: 0, warning: 1 } as const;
+
+/** What a condition means for people; probe failures are told with their cause by {@link probeFinding}. */
+function findingOf(event: EventName, details: Details): Finding | undefined {
+  const about = ABOUT[event];
+  if (about === undefined) return undefined;
+  const hint = details['hint'];
+  return {
+    level: EVENTS[event].level === 'error' ? 'critical' : 'warning',
+    about,
+    sentence: String(details['message']),
+    advice: typeof hint === 'string' ? hint : ADVICE[event],
+  };
+}
+
+const ABOUT: Partial<Record<EventName, Finding['about']>> = {
+  cert_missing: 'certificates',
+  cert_parse_failed: 'certificates',
+  cert_expired: 'certificates',
+  cert_expiring: 'certificates',
+  cert_not_yet_valid: 'certificates',
+  cert_key_mismatch: 'certificates',
+  restart_disabled: 'broker',
+  restart_failed: 'broker',
+  broker_not_running: 'broker',
+};
+
+const ADVICE: Partial<Record<EventName, string>> = {
+  broker_not_running: 'start the broker if it should run',
+};
+
+/** The upstream as the last probe found it. A fault of our own files has been told already. */
+function probeFinding({ memory, settings }: View, certificatesAtFault: boolean): Finding[] {
+  const verdict = memory.lastVerdict?.verdict;
+  if (!settings.probeEnabled || verdict === undefined || verdict.ok) return [];
+  const isOurs = OUR_CAUSES.has(verdict.cause);
+  if (isOurs && certificatesAtFault) return [];
+  return [
+    {
+      level: probeLevel(verdict),
+      about: isOurs ? 'certificates' : 'upstream',
+      sentence: probeSentence(verdict),
+      advice: verdict.hint,
+    },
+  ];
+}
+
+const OUR_CAUSES: ReadonlySet<ProbeCause> = new Set([
+  'local_file',
+  'client_key_mismatch',
+  'client_cert_expired',
+]);
+const CRITICAL_CAUSES: ReadonlySet<ProbeCause> = new Set([...OUR_CAUSES, 'client_cert_rejected']);
+
+/** How bad a failed probe is: critical if this set cannot work, a warning if another day it may. */
+export function probeLevel({ cause, keyUnreadable }: ProbeFailure): 'warning' | 'critical' {
+  return CRITICAL_CAUSES.has(cause) && keyUnreadable !== true ? 'critical' : 'warning';
+}
+
+/** What a failed probe means, in one sentence without the original error. */
+export function probeSentence({ cause, keyUnreadable }: ProbeFailure): string {
+  return keyUnreadable === true
+    ? 'the watcher may not read the private key, so the upstream cannot be probed'
+    : PROBE_SENTENCES[cause];
+}
+
+const PROBE_SENTENCES: Readonly<Record<ProbeCause, string>> = {
+  local_file: 'the certificate files cannot be used for a TLS connection',
+  client_key_mismatch: 'private key and client certificate do not belong together',
+  client_cert_expired: 'the client certificate has expired',
+  dns: 'the name of the upstream cannot be resolved',
+  tcp: 'the upstream cannot be reached',
+  timeout: 'the upstream does not answer in time',
+  protocol: 'the upstream does not speak TLS as it should',
+  sni_rejected: 'the upstream does not know the server name that it is asked for',
+  server_cert_expired: "the upstream's own certificate is not valid today",
+  server_cert_untrusted: "the upstream's certificate is not signed by our CA file",
+  server_name_mismatch: "the upstream's certificate is for another name",
+  client_cert_rejected: 'the upstream refuses the client certificate',
+  closed_after_handshake: 'the upstream closes the connection right after the handshake',
+  mqtt_refused: 'the upstream accepts the certificate but refuses the MQTT login',
+};
+
+/** What the last restart for this very set has left behind, where no other condition tells of it. */
+function brokerFinding({ memory, files, settings }: View): Finding[] {
+  const { lastRestart: last, applied } = memory;
+  if (last === undefined || files.kind !== 'complete' || last.fingerprint !== files.fingerprint) return [];
+  const { container } = settings;
+  if (last.outcome.kind === 'unhealthy') {
+    const sentence = `${container} was not well after its last restart: ${last.outcome.why}`;
+    const advice = `see docker logs ${container}; mend the cause and restart it by hand`;
+    return [{ level: 'critical', about: 'broker', sentence, advice }];
+  }
+  if (last.outcome.kind === 'uncertain' && applied?.fingerprint !== files.fingerprint) {
+    const sentence = `nobody knows whether ${container} was restarted; it is looked at again after the cooldown`;
+    return [{ level: 'warning', about: 'broker', sentence, advice: last.outcome.failure.hint }];
+  }
+  return [];
+}
+
+function wellSentence(view: View, decision: Decision): string {
+  return PENDING_SENTENCES[decision.pending ? decision.reason : 'unchanged'] ?? settledSentence(view);
+}
+
+/** The broker has what lies on disk. */
+function settledSentence({ files, memory, settings, now }: View): string {
+  if (files.kind !== 'complete') return 'the certificate files are being written at this moment';
+  const days = daysRemaining(files.leaf, now.wallMs);
+  const valid = `valid for ${days} more ${days === 1 ? 'day' : 'days'}`;
+  const has = `${settings.container} has the current certificates`;
+  const verdict = memory.probe?.verdict;
+  if (!settings.probeEnabled) return `${has}, ${valid}`;
+  if (verdict?.ok !== true) return `${has}, ${valid}; the upstream is being asked`;
+  return `${has}, the upstream accepts them, ${valid}`;
+}
+
+/** A rotation on its way. */
+const PENDING_SENTENCES: Partial<Record<Reason, string>> = {
+  not_stable:
+    'new certificates have arrived; the broker is restarted once they have been unchanged for a while',
+  in_cooldown: 'new certificates have arrived; the broker is restarted when the cooldown has passed',
+  probe_pending: 'new certificates have arrived; the upstream is being asked whether it accepts them',
+  watcher_just_started:
+    'new certificates have arrived; the watcher has just started and restarts in a moment',
+  restart: 'new certificates have arrived; the broker is being restarted',
+};

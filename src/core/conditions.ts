@@ -1,0 +1,253 @@
+/** Words for what the decision found: one condition a function, with the details that its event promises. */
+
+import type { BrokerState, EngineFailure } from './broker.ts';
+import { type Certificate, daysRemaining } from './certificate.ts';
+import { formatDuration } from './duration.ts';
+import type { Condition } from './events.ts';
+import type { SetFacts, View } from './facts.ts';
+import type { CertificateSet, FileComplaint, IncompleteFiles, UnparsableFiles } from './observation.ts';
+import type { ProbeFailure } from './probe.ts';
+import type { Settings } from './settings.ts';
+import { timestamp } from './timestamp.ts';
+
+/** The sentence for people that a condition carries. */
+export function messageOf({ details }: Condition): string {
+  return String(details['message']);
+}
+
+/** All complaints in one sentence. */
+export function sentenceOf(complaints: readonly FileComplaint[]): string {
+  return complaints.map(({ file, problem }) => `${file} ${problem}`).join('; ');
+}
+
+export function certMissing(files: IncompleteFiles, settings: Settings): Condition {
+  return {
+    event: 'cert_missing',
+    subject: JSON.stringify(files.complaints),
+    details: {
+      cert_dir: settings.certDir,
+      files: files.complaints,
+      message: sentenceOf(files.complaints),
+      hint: files.complaints[0]?.hint,
+    },
+  };
+}
+
+export function certParseFailed(files: UnparsableFiles, settings: Settings): Condition[] {
+  return files.complaints.map(({ file, cause, problem, hint }) => ({
+    event: 'cert_parse_failed',
+    about: file,
+    subject: problem,
+    details: { cert_dir: settings.certDir, file, cause, message: `${file} ${problem}`, hint },
+  }));
+}
+
+/** What is said of every readable set: it was parsed, and warnings about certificates that will soon expire. */
+export function ofSet(view: View): Condition[] {
+  const { files } = view;
+  if (files.kind !== 'complete') return [];
+  const { leaf, leafFile } = files;
+  const parsed: Condition = {
+    event: 'cert_parsed',
+    subject: files.fingerprint,
+    details: { ...describe(view, leaf), file: leafFile, fingerprint: files.fingerprint },
+  };
+  const expired = leaf.notAfterMs <= view.now.wallMs;
+  return [parsed, ...(expired ? [] : leafExpiring(view, files)), ...authorityExpiring(view, files)];
+}
+
+function leafExpiring(view: View, { leaf, leafFile }: CertificateSet): Condition[] {
+  if (daysRemaining(leaf, view.now.wallMs) >= view.settings.expiryWarnDays) return [];
+  return [expiring(view, leaf, leafFile, 'the client certificate')];
+}
+
+/** The certificate of the CA file that expires first; it never decides, the upstream may not even use it. */
+function authorityExpiring(view: View, { authorities, authoritiesFile }: CertificateSet): Condition[] {
+  const first = authorities.toSorted((a, b) => a.notAfterMs - b.notAfterMs)[0];
+  if (first === undefined || daysRemaining(first, view.now.wallMs) >= view.settings.expiryWarnDays) return [];
+  return [expiring(view, first, authoritiesFile, 'a CA certificate')];
+}
+
+function expiring({ now, settings }: View, certificate: Certificate, file: string, what: string): Condition {
+  const verb = certificate.notAfterMs <= now.wallMs ? 'expired' : 'expires';
+  return {
+    event: 'cert_expiring',
+    about: file,
+    subject: `${certificate.subject} ${certificate.notAfterMs} ${verb}`,
+    details: {
+      ...describe({ now }, certificate),
+      file,
+      warn_days: settings.expiryWarnDays,
+      message: `${what} in ${file} ${verb} on ${timestamp(certificate.notAfterMs)}`,
+      hint: 'renew it, and see why the agent that renews it has not',
+    },
+  };
+}
+
+export function certExpired(view: SetFacts): Condition {
+  const { files } = view;
+  return {
+    event: 'cert_expired',
+    subject: files.fingerprint,
+    details: {
+      ...describe(view, files.leaf),
+      file: files.leafFile,
+      message: `the client certificate in ${files.leafFile} expired on ${timestamp(files.leaf.notAfterMs)}; the broker is not restarted into it`,
+      hint: 'renew the certificate; if it looks valid, check the clock of this machine',
+    },
+  };
+}
+
+export function certNotYetValid(view: SetFacts): Condition {
+  const { files } = view;
+  return {
+    event: 'cert_not_yet_valid',
+    subject: files.fingerprint,
+    details: {
+      ...describe(view, files.leaf),
+      file: files.leafFile,
+      message: `the client certificate in ${files.leafFile} is not valid before ${timestamp(files.leaf.notBeforeMs)}; the broker is restarted into it then`,
+      hint: 'wait, or check the clock of this machine',
+    },
+  };
+}
+
+export function keyUnusable({ files, settings }: SetFacts, verdict: ProbeFailure): Condition {
+  const details = {
+    cert_dir: settings.certDir,
+    file: verdict.file ?? settings.clientKeyFile,
+    cause: verdict.cause,
+    fingerprint: files.fingerprint,
+    message: `${verdict.error}; the broker is not restarted into this set`,
+    hint: verdict.hint,
+  };
+  const event = verdict.cause === 'client_key_mismatch' ? 'cert_key_mismatch' : 'cert_parse_failed';
+  return { event, about: 'probe', subject: `${files.fingerprint} ${verdict.error}`, details };
+}
+
+export function restartDeferred(view: SetFacts): Condition {
+  const { files, stableAtMonoMs } = view;
+  const waitMs = stableAtMonoMs - view.now.monoMs;
+  return {
+    event: 'restart_deferred',
+    subject: 'changed set',
+    details: {
+      fingerprint: files.fingerprint,
+      stability_window: formatDuration(view.settings.stabilityWindowMs),
+      not_before: timestamp(view.now.wallMs + waitMs),
+      message: `the certificates have changed; the restart waits until they have been unchanged for ${formatDuration(view.settings.stabilityWindowMs)}`,
+    },
+  };
+}
+
+export function restartSuppressed(view: SetFacts): Condition {
+  const { files, readyAtMonoMs } = view;
+  const waitMs = readyAtMonoMs - view.now.monoMs;
+  return {
+    event: 'restart_suppressed_cooldown',
+    subject: files.fingerprint,
+    details: {
+      fingerprint: files.fingerprint,
+      cooldown: formatDuration(view.settings.cooldownMs),
+      remaining_seconds: Math.ceil(waitMs / 1_000),
+      not_before: timestamp(view.now.wallMs + waitMs),
+      message: `the last restart is too recent; the broker is restarted in ${formatDuration(waitMs)}`,
+    },
+  };
+}
+
+export function restartHeld({ files, settings }: SetFacts, verdict: ProbeFailure): Condition {
+  return {
+    event: 'restart_held',
+    subject: `${files.fingerprint} ${verdict.cause}`,
+    details: {
+      fingerprint: files.fingerprint,
+      gate: settings.probeGate,
+      cause: verdict.cause,
+      error: verdict.error,
+      message: `the restart is held because the probe failed (${verdict.cause}); it is released as soon as the probe passes`,
+      hint: verdict.hint,
+    },
+  };
+}
+
+export function restartDisabled({ files, settings }: SetFacts): Condition {
+  return {
+    event: 'restart_disabled',
+    subject: files.fingerprint,
+    details: {
+      container: settings.container,
+      fingerprint: files.fingerprint,
+      message: `${settings.container} would be restarted now, but ENABLE_RESTART is false`,
+      hint: 'restart the broker by hand to load the new certificates',
+    },
+  };
+}
+
+export function restartFailed({ now, memory, settings }: View, failure: EngineFailure): Condition {
+  const nextTryMs = Math.max(0, (memory.broker?.askAgainMonoMs ?? now.monoMs) - now.monoMs);
+  return {
+    event: 'restart_failed',
+    subject: failure.cause,
+    details: {
+      container: settings.container,
+      cause: failure.cause,
+      error: failure.problem,
+      next_try: timestamp(now.wallMs + nextTryMs),
+      next_try_seconds: Math.ceil(nextTryMs / 1_000),
+      message: `${settings.container} could not be restarted: ${failure.problem}`,
+      hint: failure.hint,
+    },
+  };
+}
+
+export function brokerNotRunning({ files, settings }: SetFacts, broker: BrokerState): Condition {
+  const never = broker.startedAtMs === undefined;
+  return {
+    event: 'broker_not_running',
+    subject: `${broker.id} ${broker.finishedAt}`,
+    details: {
+      container: settings.container,
+      status: broker.status,
+      exit_code: broker.exitCode,
+      fingerprint: files.fingerprint,
+      message: `${settings.container} ${never ? 'was never started' : 'was stopped'} and is left alone: it reads the new certificates when it is started`,
+    },
+  };
+}
+
+/** What the last probe said: success and failure are both conditions, so each is told when it begins. */
+export function ofProbe({ memory, settings }: View): Condition[] {
+  if (memory.lastVerdict === undefined || settings.upstream === undefined) return [];
+  const { verdict, fingerprint } = memory.lastVerdict;
+  const seen = {
+    upstream: `${settings.upstream.host}:${settings.upstream.port}`,
+    address: verdict.address,
+    protocol: verdict.protocol,
+    cipher: verdict.cipher,
+    duration_ms: Math.round(verdict.durationMs),
+  };
+  if (verdict.ok) {
+    const details = { ...seen, proof: verdict.proof, server: verdict.server?.subject };
+    return [{ event: 'tls_probe_success', subject: fingerprint, details }];
+  }
+  const details = {
+    ...seen,
+    cause: verdict.cause,
+    phase: verdict.phase,
+    error: verdict.error,
+    hint: verdict.hint,
+  };
+  return [{ event: 'tls_probe_failure', subject: `${fingerprint} ${verdict.cause}`, details }];
+}
+
+/** The seed's details of a certificate. */
+function describe({ now }: Pick<View, 'now'>, certificate: Certificate) {
+  return {
+    subject: certificate.subject,
+    issuer: certificate.issuer,
+    not_before: timestamp(certificate.notBeforeMs),
+    not_after: timestamp(certificate.notAfterMs),
+    days_remaining: daysRemaining(certificate, now.wallMs),
+  };
+}

@@ -1,0 +1,97 @@
+/** What follows from an observation and the memory before any verdict: windows, doubts, answers. */
+
+import { type BrokerState, type EngineAnswer, startedAfter } from './broker.ts';
+import type { Memory } from './memory.ts';
+import type { CertificateSet, FilesObservation, Moment } from './observation.ts';
+import type { ProbeVerdict } from './probe.ts';
+import type { Settings } from './settings.ts';
+
+/** Everything that a decision rests on. `memory` has already taken in `files` and the engine's answer. */
+export interface View {
+  readonly now: Moment;
+  readonly files: FilesObservation;
+  readonly memory: Memory;
+  readonly settings: Settings;
+}
+
+/** A view whose files are a readable set, with what follows from it. Times are monotonic milliseconds. */
+export interface SetFacts extends View {
+  readonly files: CertificateSet;
+  /** when the files will have been unchanged for the stability window */
+  readonly stableAtMonoMs: number;
+  readonly isStable: boolean;
+  /** when the cooldown ends */
+  readonly readyAtMonoMs: number;
+  /** not the set that the broker is known to have */
+  readonly isChanged: boolean;
+  /** the engine's answer about the broker, if it was asked about this very set */
+  readonly broker: EngineAnswer<BrokerState> | undefined;
+  /** the broker has loaded this set, by what the engine says or else by what is remembered */
+  readonly isLoaded: boolean;
+  /** the probe has not come as far as comparing key and certificate of this set */
+  readonly isPairUnknown: boolean;
+  /** the probe's last verdict on this very set */
+  readonly verdict: ProbeVerdict | undefined;
+}
+
+/** The facts about a readable set. */
+export function factsOf(view: View, files: CertificateSet): SetFacts {
+  const { now, memory, settings } = view;
+  const stableAtMonoMs = quietSince(view) + settings.stabilityWindowMs;
+  const isChanged = memory.applied?.fingerprint !== files.fingerprint;
+  const broker = memory.broker?.identity === files.identity ? memory.broker.answer : undefined;
+  const probe = memory.probe?.identity === files.identity ? memory.probe : undefined;
+  return {
+    ...view,
+    files,
+    stableAtMonoMs,
+    isStable: stableAtMonoMs <= now.monoMs,
+    readyAtMonoMs:
+      memory.lastRestartMonoMs === undefined ? now.monoMs : memory.lastRestartMonoMs + settings.cooldownMs,
+    isChanged,
+    broker,
+    isLoaded: broker?.ok === true ? hasLoaded(broker.value, files, memory, now) : !isChanged,
+    isPairUnknown: settings.probeEnabled && probe?.filesPassed !== true,
+    verdict: probe?.verdict,
+  };
+}
+
+/** Monotonic milliseconds since when the files have been seen as they are. */
+export function quietSince({ memory, now }: View): number {
+  return memory.sighting?.sinceMonoMs ?? now.monoMs;
+}
+
+/**
+ * Whether the engine has to be asked about the broker before a decision: a valid, stable set that the
+ * broker may not have loaded, and no failure of the engine that is still to be waited out.
+ */
+export function brokerIsInQuestion(view: View): boolean {
+  const { now, files, memory } = view;
+  if (files.kind !== 'complete') return false;
+  const { isStable, isChanged } = factsOf(view, files);
+  const isValid = files.leaf.notBeforeMs <= now.wallMs && now.wallMs < files.leaf.notAfterMs;
+  const inDoubt = isChanged || memory.strayedAtMs !== undefined;
+  if (!isValid || !isStable || !inDoubt) return false;
+  const last = memory.broker;
+  return last === undefined || last.identity !== files.identity || now.monoMs >= last.askAgainMonoMs;
+}
+
+/**
+ * Whether this broker has loaded this set. A start after the last change of the files has, whoever made it.
+ * Of a set that is known to be new this holds only for another start than the one that loaded the old set,
+ * and not for a start in the future: a clock that has been set back since says nothing about the order.
+ */
+function hasLoaded(broker: BrokerState, files: CertificateSet, memory: Memory, now: Moment): boolean {
+  const { applied } = memory;
+  const isStartedAfter = startedAfter(broker, files.newestCtimeMs);
+  if (applied === undefined) return isStartedAfter;
+  const isSameStart = broker.startedAt === applied.startedAt;
+  if (applied.fingerprint === files.fingerprint)
+    return isSameStart || isStartedAfter || hasKept(broker, memory, now);
+  return isStartedAfter && !isSameStart && !startedAfter(broker, now.wallMs);
+}
+
+/** The set is back after an excursion, and the broker has been running with it since before that. */
+function hasKept(broker: BrokerState, { strayedAtMs }: Memory, now: Moment): boolean {
+  return strayedAtMs === undefined || (strayedAtMs <= now.wallMs && !startedAfter(broker, strayedAtMs));
+}

@@ -1,0 +1,290 @@
+/**
+ * What the watcher remembers from one cycle to the next, and how each thing that happens changes it. Every
+ * function here takes a memory and returns a new one.
+ */
+
+import { type BrokerState, type EngineAnswer, isLeftStopped, type RestartOutcome } from './broker.ts';
+import type { CertificateSet, FilesObservation, Moment } from './observation.ts';
+import { type ProbeVerdict, setCannotWork } from './probe.ts';
+import type { Settings } from './settings.ts';
+
+/** The set that the broker is known to have loaded, or has been restarted for. */
+export interface Applied {
+  readonly fingerprint: string;
+  /** the engine's `StartedAt` of the start that loaded it; undefined if that start was never seen */
+  readonly startedAt: string | undefined;
+}
+
+/** The probe of one set, as far as it has come. */
+export interface ProbeProgress {
+  readonly identity: string;
+  /** nothing speaks against the files: key and certificate belong together, as far as they may be read */
+  readonly filesPassed: boolean;
+  readonly running: boolean;
+  /** the last verdict on this very set */
+  readonly verdict: ProbeVerdict | undefined;
+  /** monotonic milliseconds of that verdict */
+  readonly verdictAtMs: number | undefined;
+}
+
+export interface Memory {
+  /** when the watcher started */
+  readonly started: Moment;
+  readonly cycles: number;
+  /** the last look at the files, and since when they have been seen as they are */
+  readonly sighting:
+    | { readonly identity: string; readonly sinceMonoMs: number; readonly lookMonoMs: number }
+    | undefined;
+  readonly applied: Applied | undefined;
+  /** when something else than `applied` came to lie on disk, by the wall clock; a broker started later may run with that */
+  readonly strayedAtMs: number | undefined;
+  /** monotonic milliseconds of the last restart that may have reached the broker; negative: before the start */
+  readonly lastRestartMonoMs: number | undefined;
+  /** the engine's last answer, for which set, and when it is worth asking again */
+  readonly broker:
+    | {
+        readonly answer: EngineAnswer<BrokerState>;
+        readonly identity: string;
+        readonly askAgainMonoMs: number;
+      }
+    | undefined;
+  /** how often in a row the pending restart could not be done */
+  readonly fruitless: number;
+  /** `FinishedAt` of a broker that our own failed restart left stopped */
+  readonly stoppedByUs: string | undefined;
+  /** the last restart, as told to people */
+  readonly lastRestart:
+    | { readonly outcome: RestartOutcome; readonly at: Moment; readonly fingerprint: string }
+    | undefined;
+  readonly probe: ProbeProgress | undefined;
+  /** the last verdict of all, whatever set it was made with, as told to people */
+  readonly lastVerdict:
+    | { readonly verdict: ProbeVerdict; readonly fingerprint: string; readonly at: Moment }
+    | undefined;
+}
+
+/** What outlives the process, where a state file is configured. */
+export interface PersistedState {
+  readonly applied: Applied | undefined;
+  /** see {@link Memory} */
+  readonly strayedAtMs: number | undefined;
+  /** wall clock, milliseconds since the epoch */
+  readonly lastRestartAtMs: number | undefined;
+}
+
+/** A new memory. A last restart in the future of a clock that was set back counts as having been just now. */
+export function createMemory(now: Moment, persisted: PersistedState | undefined): Memory {
+  const last = persisted?.lastRestartAtMs;
+  return {
+    started: now,
+    cycles: 0,
+    sighting: undefined,
+    applied: persisted?.applied,
+    strayedAtMs: persisted?.strayedAtMs,
+    lastRestartMonoMs: last === undefined ? undefined : onMonotonicClock(last, now),
+    broker: undefined,
+    fruitless: 0,
+    stoppedByUs: undefined,
+    lastRestart: undefined,
+    probe: undefined,
+    lastVerdict: undefined,
+  };
+}
+
+/** What a state file has to keep of this memory. */
+export function toPersist(memory: Memory, now: Moment): PersistedState {
+  const last = memory.lastRestartMonoMs;
+  return {
+    applied: memory.applied,
+    strayedAtMs: memory.strayedAtMs,
+    lastRestartAtMs: last === undefined ? undefined : Math.round(now.wallMs - (now.monoMs - last)),
+  };
+}
+
+/**
+ * Takes in a look at the files. Unchanged files have been stable since they were first seen so. A set seen
+ * for the first time is credited with the age that its newest ctime shows, but, unless this is the first
+ * look of all, never with more than the time since the last look: it was different then.
+ */
+export function rememberFiles(memory: Memory, files: FilesObservation, now: Moment): Memory {
+  const before = memory.sighting;
+  const unchanged = before?.identity === files.identity && files.kind !== 'changing';
+  const sinceMonoMs = unchanged ? before.sinceMonoMs : now.monoMs - credit(files, now, before?.lookMonoMs);
+  return {
+    ...memory,
+    cycles: memory.cycles + 1,
+    sighting: { identity: files.identity, sinceMonoMs, lookMonoMs: now.monoMs },
+    ...excursion(memory, files, now),
+    probe: memory.probe?.identity === files.identity ? memory.probe : undefined,
+    fruitless: unchanged ? memory.fruitless : 0,
+  };
+}
+
+/**
+ * Notes when the files cease to be the applied set: by their ctime, or else at the earliest after the last
+ * look. If the broker was restarted since that look, nobody knows whether it found the set or what came after.
+ */
+function excursion(
+  memory: Memory,
+  files: FilesObservation,
+  now: Moment,
+): Pick<Memory, 'applied' | 'strayedAtMs'> {
+  const { applied, strayedAtMs, sighting, lastRestartMonoMs = 0 } = memory;
+  const isApplied = files.kind === 'complete' && files.fingerprint === applied?.fingerprint;
+  if (applied === undefined || strayedAtMs !== undefined || isApplied || files.kind === 'changing') {
+    return { applied, strayedAtMs };
+  }
+  const lastLookMonoMs = sighting?.lookMonoMs ?? now.monoMs;
+  return {
+    applied: lastRestartMonoMs > lastLookMonoMs ? { ...applied, startedAt: undefined } : applied,
+    strayedAtMs: files.kind === 'complete' ? files.newestCtimeMs : now.wallMs - (now.monoMs - lastLookMonoMs),
+  };
+}
+
+function credit(files: FilesObservation, now: Moment, lastLookMonoMs: number | undefined): number {
+  if (files.kind !== 'complete') return 0;
+  const age = Math.max(0, now.wallMs - files.newestCtimeMs);
+  return lastLookMonoMs === undefined ? age : Math.min(age, now.monoMs - lastLookMonoMs);
+}
+
+/**
+ * Takes in the engine's answer about the broker. Without news of an earlier restart, a start before our
+ * own that was not the container's first may have been made by our predecessor: the cooldown counts from it.
+ */
+export function rememberBroker(
+  memory: Memory,
+  files: FilesObservation,
+  answer: EngineAnswer<BrokerState>,
+  now: Moment,
+  settings: Settings,
+): Memory {
+  const isFruitless = !answer.ok || isLeftStopped(answer.value);
+  const fruitless = memory.fruitless + (isFruitless ? 1 : 0);
+  const askAgainMonoMs = now.monoMs + (isFruitless ? backoff(fruitless, settings) : 0);
+  return {
+    ...memory,
+    fruitless,
+    broker: { answer, identity: files.identity, askAgainMonoMs },
+    lastRestartMonoMs: memory.lastRestartMonoMs ?? predecessorsRestart(memory, answer, now),
+  };
+}
+
+function predecessorsRestart(
+  memory: Memory,
+  answer: EngineAnswer<BrokerState>,
+  now: Moment,
+): number | undefined {
+  if (!answer.ok || answer.value.finishedAtMs === undefined) return undefined;
+  const startedAtMs = answer.value.startedAtMs;
+  if (startedAtMs === undefined || startedAtMs > memory.started.wallMs) return undefined;
+  return onMonotonicClock(startedAtMs, now);
+}
+
+/** The check interval, doubled each time up to the cooldown. */
+function backoff(fruitless: number, settings: Settings): number {
+  const longest = Math.max(settings.cooldownMs, settings.checkIntervalMs);
+  return Math.min(settings.checkIntervalMs * 2 ** Math.min(fruitless - 1, 30), longest);
+}
+
+/** The broker is known to run with this set: it was started after the set was last changed. */
+export function rememberApplied(memory: Memory, applied: Applied): Memory {
+  return {
+    ...memory,
+    applied,
+    strayedAtMs: undefined,
+    broker: undefined,
+    fruitless: 0,
+    stoppedByUs: undefined,
+  };
+}
+
+/** A restart is about to be asked for: from here on it may reach the broker, and the cooldown runs. */
+export function rememberRestartIntent(memory: Memory, now: Moment): Memory {
+  return { ...memory, lastRestartMonoMs: now.monoMs };
+}
+
+/**
+ * Takes in how a restart ended. One that certainly did not happen starts no cooldown, so the moment of the
+ * one before it counts again, and is tried again later; one whose answer was lost is not repeated before
+ * the cooldown has passed and the broker has been looked at again.
+ */
+export function rememberRestart(
+  memory: Memory,
+  set: CertificateSet,
+  outcome: RestartOutcome,
+  previousRestartMonoMs: number | undefined,
+  now: Moment,
+  settings: Settings,
+): Memory {
+  const told: Memory = { ...memory, lastRestart: { outcome, at: now, fingerprint: set.fingerprint } };
+  if (outcome.kind === 'not_done') {
+    const fruitless = memory.fruitless + 1;
+    const askAgainMonoMs = now.monoMs + backoff(fruitless, settings);
+    return {
+      ...told,
+      fruitless,
+      lastRestartMonoMs: previousRestartMonoMs,
+      broker: { answer: outcome.failure, identity: set.identity, askAgainMonoMs },
+    };
+  }
+  const counted: Memory = {
+    ...told,
+    lastRestartMonoMs: outcome.answeredMonoMs,
+    broker: undefined,
+    fruitless: 0,
+  };
+  if (outcome.kind === 'uncertain') {
+    const left = outcome.broker;
+    return { ...counted, stoppedByUs: left !== undefined && !left.up ? left.finishedAt : undefined };
+  }
+  return rememberApplied(counted, { fingerprint: set.fingerprint, startedAt: outcome.broker?.startedAt });
+}
+
+/** A probe of this set has been started; an earlier verdict on the same set stays until the next. */
+export function rememberProbeStart(memory: Memory, identity: string): Memory {
+  const before = memory.probe?.identity === identity ? memory.probe : undefined;
+  return {
+    ...memory,
+    probe: {
+      identity,
+      running: true,
+      filesPassed: before?.filesPassed ?? false,
+      verdict: before?.verdict,
+      verdictAtMs: before?.verdictAtMs,
+    },
+  };
+}
+
+/** The running probe has found that key and certificate belong together and has gone on to the network. */
+export function rememberFilesPassed(memory: Memory, identity: string): Memory {
+  if (memory.probe?.identity !== identity) return memory;
+  return { ...memory, probe: { ...memory.probe, filesPassed: true } };
+}
+
+/** The probe of this set has ended; without a verdict it was cancelled. A verdict on a set of the past is dropped. */
+export function rememberProbeEnd(
+  memory: Memory,
+  probed: { readonly identity: string; readonly fingerprint: string },
+  verdict: ProbeVerdict | undefined,
+  now: Moment,
+): Memory {
+  const { probe } = memory;
+  if (probe?.identity !== probed.identity) return memory;
+  if (verdict === undefined) return { ...memory, probe: { ...probe, running: false } };
+  return {
+    ...memory,
+    probe: {
+      identity: probe.identity,
+      running: false,
+      filesPassed: !setCannotWork(verdict),
+      verdict,
+      verdictAtMs: now.monoMs,
+    },
+    lastVerdict: { verdict, fingerprint: probed.fingerprint, at: now },
+  };
+}
+
+/** A wall-clock time of the past on the monotonic clock; one in the future counts as now. */
+function onMonotonicClock(wallMs: number, now: Moment): number {
+  return now.monoMs - Math.max(0, now.wallMs - wallMs);
+}

@@ -1,0 +1,85 @@
+/** The verdict of one upstream TLS probe, as a value. */
+
+/** Every way in which a probe fails; exactly one per failure. */
+export const PROBE_CAUSES = [
+  'local_file',
+  'client_key_mismatch',
+  'client_cert_expired',
+  'dns',
+  'tcp',
+  'timeout',
+  'protocol',
+  'sni_rejected',
+  'server_cert_expired',
+  'server_cert_untrusted',
+  'server_name_mismatch',
+  'client_cert_rejected',
+  'closed_after_handshake',
+  'mqtt_refused',
+] as const;
+export type ProbeCause = (typeof PROBE_CAUSES)[number];
+
+/** The phases of a probe in their order; a failure names the one that it ended in. */
+export const PROBE_PHASES = ['files', 'dns', 'tcp', 'tls', 'settle', 'mqtt'] as const;
+export type ProbePhase = (typeof PROBE_PHASES)[number];
+
+/** What the probe saw on its way, as far as it came. */
+export interface ProbeSighting {
+  /** address and port of the last attempt: `192.0.2.7:8883`, `[2001:db8::7]:8883` */
+  readonly address?: string;
+  /** `TLSv1.2` or `TLSv1.3` */
+  readonly protocol?: string;
+  /** OpenSSL's name of the cipher suite */
+  readonly cipher?: string;
+  readonly server?: {
+    readonly subject: string;
+    readonly issuer: string;
+    readonly notAfterMs: number;
+    readonly daysRemaining: number;
+  };
+  readonly durationMs: number;
+  /** milliseconds spent in each phase that was entered */
+  readonly phaseMs: Readonly<Partial<Record<ProbePhase, number>>>;
+}
+
+export interface ProbeSuccess extends ProbeSighting {
+  readonly ok: true;
+  /** `connack`: the broker has let us in. `settled`: nobody objected for long enough. */
+  readonly proof: 'settled' | 'connack';
+}
+
+export interface ProbeFailure extends ProbeSighting {
+  readonly ok: false;
+  readonly cause: ProbeCause;
+  readonly phase: ProbePhase;
+  /** one line for the operator: what to try */
+  readonly hint: string;
+  /** the original error in one line, without advice of the runtime and without key material */
+  readonly error: string;
+  /** path of the file at fault, for local causes */
+  readonly file?: string;
+  /** local_file only: this user may not read the private key, so it was not judged */
+  readonly keyUnreadable?: true;
+}
+
+export type ProbeVerdict = ProbeSuccess | ProbeFailure;
+
+/** Which probe failures hold a restart back (`TLS_PROBE_GATE`). */
+export type ProbeGate = 'off' | 'rejected' | 'any';
+
+/**
+ * Whether the set itself cannot work, whatever the upstream says: its key is broken or belongs to another
+ * certificate. A key that the watcher may not read is no proof: the broker may well read it.
+ */
+export function setCannotWork(verdict: ProbeVerdict): verdict is ProbeFailure {
+  if (verdict.ok) return false;
+  if (verdict.cause === 'client_key_mismatch') return true;
+  return verdict.cause === 'local_file' && verdict.keyUnreadable !== true;
+}
+
+/** Whether the gate holds a restart for this verdict. An unreadable key holds nothing at any gate. */
+export function gateHolds(gate: ProbeGate, verdict: ProbeVerdict): verdict is ProbeFailure {
+  if (verdict.ok || verdict.keyUnreadable === true) return false;
+  if (gate === 'any') return true;
+  return gate === 'rejected' && verdict.cause === 'client_cert_rejected';
+}

@@ -1,0 +1,23 @@
+/** What the loop tells the surfaces: one value a cycle, and one for each thing that is done. */
+
+import type { Saying } from './announce.ts';
+import type { RestartOutcome } from './broker.ts';
+import type { Decision } from './decide.ts';
+import type { Announcement } from './events.ts';
+import type { View } from './facts.ts';
+import type { ProbeVerdict } from './probe.ts';
+
+/** Something that was done, as a value to count and to draw. */
+export type Deed =
+  | { readonly kind: 'restart_asked' }
+  | { readonly kind: 'restart_ended'; readonly outcome: RestartOutcome }
+  | { readonly kind: 'probe_ended'; readonly verdict: ProbeVerdict };
+
+/** What one cycle, or one deed in it, gives the surfaces to show. */
+export interface Publication {
+  readonly wallMs: number;
+  readonly say: readonly (Saying | Announcement)[];
+  /** present once a cycle, with what it rests on */
+  readonly cycle?: { readonly view: View; readonly decision: Decision };
+  readonly deed?: Deed;
+}

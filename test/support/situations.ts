@@ -1,0 +1,234 @@
+/**
+ * Every state of the diagram as the real loop publishes it, in a simulated gateway: for tests of the surfaces
+ * and for looking at them.
+ */
+
+import type { Moment } from '../../src/core/observation.ts';
+import { createHistory, remember, type Snapshot } from '../../src/core/snapshot.ts';
+import type { Publication } from '../../src/watcher.ts';
+import * as fix from './core-fixtures.ts';
+import { createWorld, type World, type WorldOptions } from './world.ts';
+
+const DAY_MS = fix.DAY_MS;
+const HOUR_MS = 3_600_000;
+
+export interface Situation {
+  readonly publications: readonly Publication[];
+  readonly snapshot: Snapshot;
+  readonly now: Moment;
+}
+
+/** Server and connection as a good probe sees them. */
+const CONNECTION = {
+  address: '192.0.2.7:8883',
+  protocol: 'TLSv1.3',
+  cipher: 'TLS_AES_256_GCM_SHA384',
+  server: {
+    subject: 'CN=broker.example.com',
+    issuer: 'CN=Example CA',
+    notAfterMs: fix.EPOCH_MS + 200 * DAY_MS,
+    daysRemaining: 200,
+  },
+};
+
+const healthy = fix.probeSuccess(CONNECTION);
+const rejected = fix.probeFailure(CONNECTION);
+
+/** A broker that has the set called `old`, and a watcher that knows it. */
+async function settled({
+  forMs = 600_000,
+  ...options
+}: WorldOptions & { forMs?: number } = {}): Promise<World> {
+  const world = createWorld(options);
+  world.verdict = () => healthy;
+  world.put(fix.set('a1b2c3d4e5f60718293a4b5c6d7e8f90', -7_200_000));
+  world.startWatcher();
+  await world.advance(forMs);
+  return world;
+}
+
+async function rotated(world: World, name = 'ffeeddccbbaa99887766554433221100'): Promise<World> {
+  world.write(name);
+  await world.advance(60_000);
+  return world;
+}
+
+/** By name: the gateway in a state, the watcher having reacted to it. */
+export const SITUATIONS: Readonly<Record<string, () => Promise<World>>> = {
+  starting: async () => createWorld(),
+  well: async () => {
+    const world = await settled();
+    await rotated(world);
+    await world.advance(HOUR_MS);
+    return world;
+  },
+  missing: async () => {
+    const world = createWorld();
+    const hint = 'wait for the agent that writes it, or check CERT_DIR and the file names';
+    const complaint = (file: string) => ({ file, cause: 'missing', problem: 'does not exist', hint });
+    world.put({
+      kind: 'incomplete',
+      identity: 'i',
+      complaints: [complaint('client.crt'), complaint('client.key')],
+    });
+    world.startWatcher();
+    await world.advance(10_000);
+    return world;
+  },
+  changing: async () => {
+    const world = await settled();
+    world.put({ kind: 'changing', identity: 'c' });
+    await world.advance(50);
+    return world;
+  },
+  unparsable: async () => {
+    const world = await settled();
+    const problem = 'holds no PEM certificate: it looks like DER';
+    const hint = 'look at the file with openssl x509 -noout -text, and have the agent write it again';
+    world.put({
+      kind: 'unparsable',
+      identity: 'u',
+      complaints: [{ file: 'client.crt', cause: 'unparsable', problem, hint }],
+    });
+    await world.advance(30_000);
+    return world;
+  },
+  expired: async () => {
+    const world = await settled();
+    world.write('0badc0de0badc0de0badc0de0badc0de', {
+      leaf: fix.certificate({ notAfterMs: fix.EPOCH_MS - 3 * DAY_MS }),
+    });
+    await world.advance(30_000);
+    return world;
+  },
+  expiring: async () => {
+    const world = createWorld();
+    world.verdict = () => healthy;
+    world.put(
+      fix.set('a1b2c3d4e5f60718293a4b5c6d7e8f90', -7_200_000, {
+        leaf: fix.certificate({
+          notBeforeMs: fix.EPOCH_MS - 84 * DAY_MS,
+          notAfterMs: fix.EPOCH_MS + 6 * DAY_MS,
+        }),
+      }),
+    );
+    world.startWatcher();
+    await world.advance(600_000);
+    return world;
+  },
+  not_yet_valid: async () => {
+    const world = await settled();
+    world.write('11112222333344445555666677778888', {
+      leaf: fix.certificate({ notBeforeMs: fix.EPOCH_MS + 2 * DAY_MS }),
+    });
+    await world.advance(30_000);
+    return world;
+  },
+  key_mismatch: async () => {
+    const world = await settled();
+    world.verdict = () =>
+      fix.probeFailure({
+        cause: 'client_key_mismatch',
+        phase: 'files',
+        error: '/certs/client.key and /certs/client.crt do not belong together',
+        hint: 'wait for the agent to write the other file, or write both again',
+        file: '/certs/client.key',
+      });
+    return rotated(world);
+  },
+  not_stable: async () => {
+    const world = await settled();
+    world.write('ffeeddccbbaa99887766554433221100');
+    await world.advance(4_000);
+    return world;
+  },
+  cooldown: async () => {
+    const world = await rotated(await settled());
+    return rotated(world, '99887766554433221100ffeeddccbbaa');
+  },
+  probe_pending: async () => {
+    const world = await settled({ settings: { stabilityWindowMs: 0 } });
+    world.write('ffeeddccbbaa99887766554433221100');
+    await world.advance(1_000);
+    return world;
+  },
+  rejected: async () => {
+    const world = await settled({ forMs: HOUR_MS });
+    world.verdict = ({ fingerprint }) => (fingerprint.startsWith('ff') ? rejected : healthy);
+    await rotated(world);
+    await world.advance(300_000);
+    return world;
+  },
+  upstream_down: async () => {
+    const world = await rotated(await settled());
+    const hint = 'see whether the broker is up, the port is right and no firewall is in the way';
+    const error = 'connect ECONNREFUSED 192.0.2.7:8883';
+    world.verdict = () => fix.probeFailure({ cause: 'tcp', phase: 'tcp', hint, error });
+    await world.advance(900_000);
+    return world;
+  },
+  disabled: async () => rotated(await settled({ settings: { restartEnabled: false } })),
+  engine_down: async () => {
+    const world = await settled();
+    world.engineDown = fix.engineFailure({
+      cause: 'permission_denied',
+      problem: 'GET /var/run/docker.sock: connect EACCES',
+      hint: 'run the watcher with the group of the socket (stat -c %g), or let the proxy allow the call',
+    });
+    return rotated(world);
+  },
+  broker_stopped: async () => {
+    const world = await settled();
+    if (world.broker) world.broker = { ...world.broker, up: false, status: 'exited', exitCode: 0 };
+    return rotated(world);
+  },
+  restarting: async () => {
+    const world = await settled();
+    world.write('ffeeddccbbaa99887766554433221100');
+    await world.advance(11_000);
+    return world;
+  },
+  unhealthy: async () => {
+    const world = await settled();
+    world.nextStart = { up: false, status: 'exited', exitCode: 1 };
+    await rotated(world);
+    await world.advance(400_000);
+    return world;
+  },
+  uncertain: async () => {
+    const world = await settled();
+    world.restartCall = 'lost';
+    return rotated(world);
+  },
+  refused: async () => {
+    const world = await settled();
+    world.restartCall = 'refused';
+    return rotated(world);
+  },
+  probe_off: async () => rotated(await settled({ settings: { probeEnabled: false } })),
+};
+
+/** The gateway in this state, to go on with. */
+export async function worldIn(name: string): Promise<World> {
+  const make = SITUATIONS[name];
+  if (make === undefined) throw new Error(`there is no situation ${name}`);
+  return make();
+}
+
+const known = new Map<string, Promise<Situation>>();
+
+/** Everything that was published until then, and the snapshot that it folds into. */
+export function situation(name: string): Promise<Situation> {
+  const found = known.get(name) ?? worldIn(name).then(situationOf);
+  known.set(name, found);
+  return found;
+}
+
+function situationOf(world: World): Situation {
+  return { publications: [...world.publications], snapshot: snapshotOf(world), now: world.clock.now() };
+}
+
+/** The snapshot of everything that this world's watcher has published. */
+export function snapshotOf(world: World): Snapshot {
+  return world.publications.reduce(remember, createHistory(world.settings, fix.at(0))).snapshot;
+}
