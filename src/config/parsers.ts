@@ -1,0 +1,92 @@
+/** Parsers of single settings: text in, value out, undefined if the text is not acceptable. */
+
+import { isIPv6 } from 'node:net';
+import { parseDuration } from '../core/duration.ts';
+import type { EngineEndpoint, HostPort } from '../core/settings.ts';
+
+export interface Parser<T> {
+  /** continues "is not …" */
+  readonly accepts: string;
+  parse(text: string): T | undefined;
+}
+
+/** A Go duration of at least `leastMs` milliseconds. */
+export function duration(least: '0' | '10ms'): Parser<number> {
+  const leastMs = parseDuration(least) ?? 0;
+  return {
+    accepts: `a duration such as 300ms, 5s, 1m30s or 1.5h${leastMs > 0 ? `, at least ${least}` : ', 0 or longer'}`,
+    parse: (text) => {
+      const ms = parseDuration(text);
+      return ms !== undefined && ms >= leastMs ? ms : undefined;
+    },
+  };
+}
+
+const TRUE = new Set(['1', 't', 'T', 'true', 'TRUE', 'True']);
+const FALSE = new Set(['0', 'f', 'F', 'false', 'FALSE', 'False']);
+
+/** What Go's `strconv.ParseBool` takes. */
+export const boolean: Parser<boolean> = {
+  accepts: 'true or false (also 1, t, T, 0, f, F)',
+  parse: (text) => (TRUE.has(text) ? true : FALSE.has(text) ? false : undefined),
+};
+
+export function integer(least: number, most: number): Parser<number> {
+  return {
+    accepts: `a whole number from ${least} to ${most}`,
+    parse: (text) => {
+      const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+      return value >= least && value <= most ? value : undefined;
+    },
+  };
+}
+
+export function oneOf<const T extends string>(words: readonly T[]): Parser<T> {
+  return { accepts: `one of ${words.join(', ')}`, parse: (text) => words.find((word) => word === text) };
+}
+
+export const path: Parser<string> = {
+  accepts: 'a path',
+  parse: (text) => (text.includes('\0') ? undefined : text),
+};
+
+/** Docker's own rule for names; an id is a name too. The engine shows names with a leading slash. */
+export const containerName: Parser<string> = {
+  accepts: 'the name or id of a container (letters, digits, "_", "." and "-")',
+  parse: (text) => /^\/?([a-zA-Z0-9][a-zA-Z0-9_.-]*)$/.exec(text)?.[1],
+};
+
+const HOST_NAME = /^[^\s:/@[\]]+$/;
+
+/** A host name or address without port or brackets. */
+export const host: Parser<string> = {
+  accepts: 'a host name or an address',
+  parse: (text) => (HOST_NAME.test(text) || isIPv6(text) ? text : undefined),
+};
+
+/** `host:port`, `[v6]:port`, or without the port. */
+export function hostPort(defaultPort: number): Parser<HostPort> {
+  return {
+    accepts: `host:port or [v6]:port; without a port, ${defaultPort} is used`,
+    parse: (text) => {
+      const parts = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d+))?$/.exec(text);
+      if (parts === null) return undefined;
+      const [, v6, name, portText] = parts;
+      const port = portText === undefined ? defaultPort : integer(1, 65_535).parse(portText);
+      if (port === undefined) return undefined;
+      if (v6 !== undefined) return isIPv6(v6) ? { host: v6, port } : undefined;
+      return name !== undefined && HOST_NAME.test(name) ? { host: name, port } : undefined;
+    },
+  };
+}
+
+/** The two forms of `DOCKER_HOST` that need no client of their own. */
+export const dockerHost: Parser<EngineEndpoint> = {
+  accepts: 'unix:///path/to/socket or tcp://host:port',
+  parse: (text) => {
+    const unix = /^unix:\/\/(\/.+)$/.exec(text)?.[1];
+    if (unix !== undefined) return { kind: 'unix', path: unix };
+    const address = hostPort(2375).parse(/^tcp:\/\/(.+?)\/?$/.exec(text)?.[1] ?? '');
+    return address && { kind: 'tcp', ...address };
+  },
+};
