@@ -1,0 +1,46 @@
+/** What a TLS connection shows of the server, collected while there is a connection to ask. */
+
+import { X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import { daysRemaining } from '../../core/certificate.ts';
+import type { ProbeSighting } from '../../core/probe.ts';
+import { distinguishedName } from '../../system/x509.ts';
+import { printable } from './openssl-error.ts';
+
+export type ServerSighting = Pick<ProbeSighting, 'protocol' | 'cipher' | 'server'>;
+
+/**
+ * Protocol, cipher suite and certificate, once the server has shown its certificate; nothing before, and nothing
+ * once the connection is destroyed.
+ */
+export function sightServer(socket: TLSSocket, nowMs: number): ServerSighting {
+  // before the certificate this is an empty object, afterwards null. getPeerX509Certificate() would be shorter,
+  // but takes the certificate away from the connection in Node 20 to 24
+  const raw: unknown = socket.getPeerCertificate()?.raw;
+  if (!Buffer.isBuffer(raw)) return {};
+  const protocol = socket.getProtocol();
+  return {
+    ...(protocol === null ? {} : { protocol }),
+    cipher: socket.getCipher().name,
+    ...serverOf(raw, nowMs),
+  };
+}
+
+/** Whether the connection came as far as the server's certificate; only after that has the server seen ours. */
+export function hasShownCertificate({ cipher }: ServerSighting): boolean {
+  return cipher !== undefined;
+}
+
+function serverOf(der: Buffer, nowMs: number): Pick<ServerSighting, 'server'> {
+  try {
+    const x509 = new X509Certificate(der);
+    const subject = printable(distinguishedName(x509.subject));
+    const issuer = printable(distinguishedName(x509.issuer));
+    const dates = { notBeforeMs: x509.validFromDate.getTime(), notAfterMs: x509.validToDate.getTime() };
+    const days = daysRemaining({ subject, issuer, isCa: x509.ca, ...dates }, nowMs);
+    return { server: { subject, issuer, notAfterMs: dates.notAfterMs, daysRemaining: days } };
+  } catch {
+    // a certificate that cannot be read is described by the handshake's own error
+    return {};
+  }
+}

@@ -1,0 +1,83 @@
+/** What a phase of the probe comes to, and the one way in which a phase waits: with a deadline, cancellable. */
+
+import type { ProbeCause } from '../../core/probe.ts';
+
+/** Why a probe failed, before the phase and the sightings are added. */
+export interface Fault {
+  readonly cause: ProbeCause;
+  readonly hint: string;
+  readonly error: string;
+  readonly file?: string;
+  readonly keyUnreadable?: true;
+}
+
+/** A phase's outcome. A failure without a fault was cancelled from outside. */
+export type Step<T> = { readonly ok: true; readonly value: T } | FailedStep;
+export type FailedStep = { readonly ok: false; readonly fault: Fault | undefined };
+
+export interface Limit {
+  /** how long to wait at most, in milliseconds */
+  readonly ms: number;
+  readonly signal: AbortSignal;
+}
+
+const CANCELLED: FailedStep = { ok: false, fault: undefined };
+/** A longer timer of Node fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+export function passed<T>(value: T): Step<T> {
+  return { ok: true, value };
+}
+
+export function failed(fault: Fault): FailedStep {
+  return { ok: false, fault };
+}
+
+/**
+ * Waits until what `begin` has begun calls `done` (or `broke`, to reject), the time is over, or the signal is
+ * aborted. Owns the timer and the listener on the signal; calls the function that `begin` returned exactly once
+ * when the waiting is over, so that it takes its own listeners away. Rejects also with what `begin` throws.
+ */
+export function within<T>(
+  limit: Limit,
+  onTimeout: () => Step<T>,
+  begin: (done: (step: Step<T>) => void, broke: (error: unknown) => void) => () => void,
+): Promise<Step<T>> {
+  return new Promise((resolve, reject) => {
+    let over = false;
+    let stop: (() => void) | undefined;
+    const finish = (settle: () => void) => {
+      if (over) return;
+      over = true;
+      clearTimeout(timer);
+      limit.signal.removeEventListener('abort', cancel);
+      stop?.();
+      settle();
+    };
+    const done = (step: Step<T>) => finish(() => resolve(step));
+    const broke = (error: unknown) => finish(() => reject(error));
+    const cancel = () => done(CANCELLED);
+    const timer = setTimeout(() => done(onTimeout()), Math.min(Math.max(limit.ms, 0), LONGEST_TIMER_MS));
+    limit.signal.addEventListener('abort', cancel);
+    if (limit.signal.aborted) return cancel();
+    try {
+      const stopBegun = begin(done, broke);
+      if (over) stopBegun();
+      else stop = stopBegun;
+    } catch (error) {
+      broke(error);
+    }
+  });
+}
+
+/** {@link within} for work that cannot be interrupted: what it comes to is dropped when it comes too late. */
+export function withinPromise<T>(
+  limit: Limit,
+  onTimeout: () => Step<T>,
+  work: () => Promise<Step<T>>,
+): Promise<Step<T>> {
+  return within(limit, onTimeout, (done, broke) => {
+    work().then(done, broke);
+    return () => undefined;
+  });
+}
