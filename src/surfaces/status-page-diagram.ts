@@ -1,0 +1,188 @@
+/** The state diagram as a picture: the path of the last cycle lit, and what it waits for at the box where it ended. */
+
+import type { State } from '../core/branches.ts';
+import { html, type Markup } from './html.ts';
+
+export interface DiagramOptions {
+  readonly path: readonly State[];
+  /** why the last cycle ended where it did, in a word or two */
+  readonly note: string | undefined;
+  /** wall clock milliseconds to count down to */
+  readonly untilMs: number | undefined;
+  /** the last box that counts is being worked on at this moment */
+  readonly isBusy: boolean;
+}
+
+/** The way down when everything goes well. */
+const SPINE: readonly State[] = [
+  'INITIALIZE',
+  'CHECK_CERTS',
+  'CERTS_FOUND',
+  'PARSE_CERT',
+  'VALIDATE_CERT',
+  'CERT_VALID',
+  'CHECK_STABILITY',
+  'STABLE',
+  'CHECK_COOLDOWN',
+  'READY',
+  'CHECK_HASH',
+  'HASH_CHANGED',
+  'TLS_PROBE',
+  'RESTART_MOSQUITTO',
+  'UPDATE_STATE',
+  'WAIT_INTERVAL',
+];
+
+/** Where a walk ends early, each beside the box that it leaves. */
+const EXITS: Partial<Record<State, State>> = {
+  CERTS_MISSING: 'CHECK_CERTS',
+  CERT_INVALID: 'PARSE_CERT',
+  CERT_EXPIRED: 'VALIDATE_CERT',
+  NOT_STABLE: 'CHECK_STABILITY',
+  IN_COOLDOWN: 'CHECK_COOLDOWN',
+  HASH_UNCHANGED: 'CHECK_HASH',
+};
+
+const ROW = 38;
+const BOX = 25;
+const TOP = 4;
+const HEIGHT = TOP * 2 + ROW * (SPINE.length - 1) + BOX;
+const LEFT_RAIL = 5;
+const EXIT = { x: 13, width: 122 };
+const SPINE_BOX = { x: 157, width: 148 };
+const RIGHT_RAIL = 315;
+/** between exits and spine, where the edge from VALIDATE CERT to CERT INVALID runs */
+const ELBOW = 146;
+
+/** The diagram as an inline SVG with a text for those who do not see it. */
+export function diagram(options: DiagramOptions): Markup {
+  const { path, note, untilMs, isBusy } = options;
+  const lit = new Set<State>(path);
+  const edges = edgesOf(path);
+  const end = endOf(path);
+  const words = path.map(label).join(', ');
+  // what is lit is drawn last, so that it lies on top where lines share their way
+  const lines = [...EDGES.keys()].toSorted((a, b) => Number(edges.has(a)) - Number(edges.has(b)));
+  return html`<svg class="diagram" viewBox="0 0 320 ${HEIGHT}" role="img" aria-labelledby="diagram-title diagram-path">
+<title id="diagram-title">State diagram</title>
+<desc id="diagram-path">${path.length === 0 ? 'No cycle has ended yet.' : `Path of the last cycle: ${words}.`}${note === undefined ? '' : ` It ended so: ${note}.`}</desc>
+<defs>
+<marker id="tip" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="6" markerHeight="6" orient="auto-start-reverse"><path class="tip" d="M0 0 6 3 0 6z"/></marker>
+<marker id="tip-lit" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="5" markerHeight="5" orient="auto-start-reverse"><path class="tip lit" d="M0 0 6 3 0 6z"/></marker>
+</defs>
+${lines.map((name) => edge(name, edges.has(name)))}
+${[...SPINE, ...exits()].map((state) => box(state, lit.has(state), state === end, isBusy && state === end))}
+${end !== undefined && annotation(end, note, untilMs)}
+</svg>`;
+}
+
+/** `CHECK_CERTS` as people read it. */
+function label(state: State): string {
+  return state.replaceAll('_', ' ');
+}
+
+function exits(): State[] {
+  return Object.keys(EXITS).filter((name): name is State => name in EXITS);
+}
+
+/** The box that decided: the last before the common end of all walks. */
+function endOf(path: readonly State[]): State | undefined {
+  return path.findLast((state) => state !== 'UPDATE_STATE' && state !== 'WAIT_INTERVAL');
+}
+
+function rowOf(state: State): number {
+  return SPINE.indexOf(EXITS[state] ?? state);
+}
+
+/** The middle of a box's row. */
+function yOf(row: number): number {
+  return TOP + row * ROW + BOX / 2;
+}
+
+function box(state: State, isLit: boolean, isEnd: boolean, isBusy: boolean): Markup {
+  const { x, width } = state in EXITS ? EXIT : SPINE_BOX;
+  const y = yOf(rowOf(state));
+  const classes = ['box', isLit && 'lit', isEnd && 'end', isBusy && 'busy'].filter(Boolean).join(' ');
+  return html`<g class="${classes}"><rect x="${x}" y="${y - BOX / 2}" width="${width}" height="${BOX}" rx="6"/><text x="${x + width / 2}" y="${y + 4}" text-anchor="middle">${label(state)}</text></g>
+`;
+}
+
+/** Every line of the diagram by name, as an SVG path. */
+const EDGES: ReadonlyMap<string, string> = new Map([...spineEdges(), ...exitEdges(), ...otherEdges()]);
+
+function spineEdges(): [string, string][] {
+  const x = SPINE_BOX.x + SPINE_BOX.width / 2;
+  return SPINE.slice(1).map((state, index) => [
+    `spine ${state}`,
+    `M${x} ${yOf(index) + BOX / 2}V${yOf(index + 1) - BOX / 2 - 1}`,
+  ]);
+}
+
+function exitEdges(): [string, string][] {
+  return exits().flatMap((state): [string, string][] => {
+    const y = yOf(rowOf(state));
+    return [
+      [`to ${state}`, `M${SPINE_BOX.x} ${y}H${EXIT.x + EXIT.width + 1}`],
+      [`from ${state}`, `M${EXIT.x} ${y}H${LEFT_RAIL}${downTheRail()}`],
+    ];
+  });
+}
+
+function otherEdges(): [string, string][] {
+  const invalid = yOf(rowOf('CERT_INVALID'));
+  const validate = yOf(rowOf('VALIDATE_CERT')) - 6;
+  const right = SPINE_BOX.x + SPINE_BOX.width;
+  return [
+    ['not valid', `M${SPINE_BOX.x} ${validate}H${ELBOW}V${invalid}H${EXIT.x + EXIT.width + 1}`],
+    ['held', `M${SPINE_BOX.x} ${yOf(rowOf('TLS_PROBE'))}H${LEFT_RAIL}${downTheRail()}`],
+    [
+      'again',
+      `M${right} ${yOf(rowOf('WAIT_INTERVAL'))}H${RIGHT_RAIL}V${yOf(rowOf('CHECK_CERTS'))}H${right + 1}`,
+    ],
+  ];
+}
+
+function downTheRail(): string {
+  return `V${yOf(rowOf('UPDATE_STATE'))}H${SPINE_BOX.x - 1}`;
+}
+
+function edge(name: string, isLit: boolean): Markup {
+  const tip = isLit ? 'tip-lit' : 'tip';
+  return html`<path class="edge${isLit && ' lit'}" d="${EDGES.get(name)}" marker-end="url(#${tip})"/>
+`;
+}
+
+/** The lines that a walk took. Boxes that it passed by on the spine are lines too. */
+function edgesOf(path: readonly State[]): Set<string> {
+  return new Set(path.slice(1).flatMap((to, index) => step(path[index] ?? to, to)));
+}
+
+function step(from: State, to: State): string[] {
+  if (from in EXITS) return [`from ${from}`];
+  if (to in EXITS) {
+    const isElbow = to === 'CERT_INVALID' && from === 'VALIDATE_CERT';
+    return [...down(from, isElbow ? from : (EXITS[to] ?? from)), isElbow ? 'not valid' : `to ${to}`];
+  }
+  // a restart that is held leaves at the probe, whether or not there is one
+  if (to === 'UPDATE_STATE' && from !== 'RESTART_MOSQUITTO') return [...down(from, 'TLS_PROBE'), 'held'];
+  return down(from, to);
+}
+
+function down(from: State, to: State): string[] {
+  return SPINE.slice(SPINE.indexOf(from) + 1, SPINE.indexOf(to) + 1).map((state) => `spine ${state}`);
+}
+
+/** A word beside the box where the walk ended: in the free place to the left of the next or the last row. */
+function annotation(end: State, note: string | undefined, untilMs: number | undefined): Markup | undefined {
+  if (note === undefined && untilMs === undefined) return undefined;
+  const isAbove = end === 'CERT_INVALID' || !(end in EXITS);
+  // beside HASH CHANGED as well as above TLS PROBE: a box fills the row before
+  const row = end === 'HASH_CHANGED' ? rowOf(end) : rowOf(end) + (isAbove ? -1 : 1);
+  const y = yOf(row) + (isAbove ? 6 : -1);
+  const x = EXIT.x + 1;
+  return html`<text class="note" x="${x}" y="${y}">${note}</text>${
+    untilMs !== undefined &&
+    html`<text class="note count" x="${x}" y="${y + 13}" data-until="${untilMs}"></text>`
+  }
+`;
+}

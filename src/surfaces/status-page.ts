@@ -1,0 +1,411 @@
+/**
+ * The status page at `/`: one self-contained document, rendered from the snapshot. It loads nothing, and its
+ * Content-Security-Policy allows no script and no style but its own.
+ */
+
+import { createHash } from 'node:crypto';
+import { type Assessment, type Level, probeLevel, probeSentence } from '../core/assess.ts';
+import type { Reason } from '../core/branches.ts';
+import { formatDuration } from '../core/duration.ts';
+import type { Moment } from '../core/observation.ts';
+import {
+  assessmentAt,
+  type CertificateStatus,
+  type CycleStatus,
+  type PairStatus,
+  type ProbeRecord,
+  type RestartRecord,
+  type Snapshot,
+} from '../core/snapshot.ts';
+import { clip } from '../core/summary.ts';
+import { html, type Markup, trusted } from './html.ts';
+import { diagram } from './status-page-diagram.ts';
+import { SCRIPT } from './status-page-script.ts';
+import { STYLE } from './status-page-style.ts';
+
+export const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  `script-src '${hashOf(SCRIPT)}'`,
+  `style-src '${hashOf(STYLE)}'`,
+  'img-src data:',
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+function hashOf(text: string): string {
+  return `sha256-${createHash('sha256').update(text).digest('base64')}`;
+}
+
+const LEVEL_WORDS: Readonly<Record<Level, string>> = {
+  ok: 'OK',
+  warning: 'Warning',
+  critical: 'Critical',
+  unknown: 'Starting',
+};
+
+/** The whole page. */
+export function statusPage(snapshot: Snapshot, version: string, now: Moment): string {
+  const assessment = assessmentAt(snapshot, now);
+  const { container } = snapshot.settings;
+  const page = html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="version" content="${version}">
+<meta name="color-scheme" content="light dark">
+<title>${LEVEL_WORDS[assessment.level]}: certificates of ${container}</title>
+<link rel="icon" href="${favicon(assessment.level)}">
+<style>${trusted(STYLE)}</style>
+<noscript><meta http-equiv="refresh" content="5"></noscript>
+</head>
+<body data-now="${Math.round(now.wallMs)}" class="body">
+<div class="page">
+<header class="bar"><h1>Certificates of ${container}</h1><p id="connection"><span class="dot"></span><span class="text">${clock(now.wallMs)} UTC</span></p></header>
+<main>
+${verdictSection(snapshot, assessment)}
+<div class="columns">
+<div class="column first">
+${certificatesCard(snapshot)}
+${upstreamCard(snapshot)}
+</div>
+<div class="column second">
+${brokerCard(snapshot)}
+${eventsCard(snapshot, now)}
+</div>
+${diagramCard(snapshot, assessment)}
+</div>
+</main>
+<footer><span>mosquitto-cert-watcher ${version}, running since ${dayAndClock(snapshot.started.wallMs)} UTC</span><a href="status.json">status.json</a><a href="metrics">metrics</a><a href="healthz">healthz</a></footer>
+</div>
+<script>${trusted(SCRIPT)}</script>
+</body>
+</html>
+`;
+  return page.markup;
+}
+
+const FAVICON_COLOURS: Readonly<Record<Level, string>> = {
+  ok: '23704a',
+  warning: 'd08a00',
+  critical: 'c0392b',
+  unknown: '607080',
+};
+
+function favicon(level: Level): string {
+  const picture = `<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><circle cx='8' cy='8' r='7' fill='#${FAVICON_COLOURS[level]}'/></svg>`;
+  return `data:image/svg+xml,${encodeURIComponent(picture)}`;
+}
+
+function verdictSection({ cycle }: Snapshot, { level, sentence, advice, findings }: Assessment): Markup {
+  return html`<section class="verdict level-${level}" aria-label="How things stand">
+${sign(level)}
+<h2 role="status"><span class="level-word">${LEVEL_WORDS[level]}:</span> ${sentence}</h2>
+<p class="advice">${sentenceCase(advice)}.</p>
+${waitLine(cycle)}
+${
+  findings.length > 1 &&
+  html`<ul>${findings.slice(1).map((finding) => html`<li>${sentenceCase(finding.sentence)}.<span>${finding.advice && `${sentenceCase(finding.advice)}.`}</span></li>`)}</ul>`
+}
+</section>`;
+}
+
+const SIGNS: Readonly<Record<Level, string>> = {
+  ok: 'M14.5 24.5l6.5 6.5 13-14',
+  warning: 'M24 14v12M24 33v.5',
+  critical: 'M17 17l14 14M31 17l-14 14',
+  unknown: 'M16 24h.5M24 24h.5M32 24h.5',
+};
+
+function sign(level: Level): Markup {
+  return html`<svg viewBox="0 0 48 48" aria-hidden="true"><circle class="disc" cx="24" cy="24" r="22"/><path class="sign" d="${SIGNS[level]}"/></svg>`;
+}
+
+/** What the moment that is counted down to brings. */
+const WAIT_WORDS: Partial<Record<Reason, string>> = {
+  not_stable: 'The stability window ends',
+  in_cooldown: 'The cooldown ends',
+  cert_not_yet_valid: 'The certificate becomes valid',
+  probe_holds: 'The upstream is probed again',
+  key_unusable: 'The key is looked at again',
+  engine_failed: 'The next try is',
+  broker_not_running: 'The broker is looked at again',
+  watcher_just_started: 'The restart comes',
+};
+
+function waitLine(cycle: CycleStatus | undefined): Markup | undefined {
+  if (cycle?.waitsUntilMs === undefined) return undefined;
+  const words = WAIT_WORDS[cycle.reason];
+  return (
+    (words !== undefined &&
+      html`<p class="wait">${words} at ${clock(cycle.waitsUntilMs)} UTC, in <span class="count" data-until="${Math.round(cycle.waitsUntilMs)}"></span></p>`) ||
+    undefined
+  );
+}
+
+function certificatesCard({ cycle, settings }: Snapshot): Markup {
+  const certificates = cycle?.certificates ?? [];
+  const complaints = cycle?.complaints ?? [];
+  return html`<section class="card" aria-labelledby="certificates"><h2 id="certificates">Certificates in <span class="mono">${settings.certDir}</span></h2>
+${complaints.map(({ file, problem, hint }) => html`<p class="lead tone-${cycle?.files === 'incomplete' ? 'warning' : 'critical'}">${clip(`${file} ${problem}`)}</p><p class="quiet">${sentenceCase(hint)}.</p>`)}
+${certificates.map((certificate) => certificateBlock(certificate, cycle, settings.expiryWarnDays))}
+${certificates.length === 0 && complaints.length === 0 && html`<p class="quiet">${cycle === undefined ? 'Not looked at yet.' : 'The files are being written at this moment.'}</p>`}
+${cycle?.files === 'complete' && keyFacts(cycle)}
+</section>`;
+}
+
+const CERTIFICATE_TONES = {
+  valid: 'ok',
+  expiring: 'warning',
+  expired: 'critical',
+  not_yet_valid: 'warning',
+} as const;
+
+function certificateBlock(
+  certificate: CertificateStatus,
+  cycle: CycleStatus | undefined,
+  warnDays: number,
+): Markup {
+  const tone = CERTIFICATE_TONES[certificate.state];
+  const name = certificate.role === 'client' ? 'Client certificate' : 'CA certificate';
+  return html`<div class="certificate"><h3><span>${name} <small class="mono">${certificate.file}</small></span><span class="tone-${tone}">${daysInWords(certificate)}</span></h3>
+<div class="subject">${certificate.subject === '' ? '(no subject)' : certificate.subject}</div>
+${validityBar(certificate, cycle?.at.wallMs ?? certificate.notBeforeMs, warnDays, tone)}
+<div class="scale"><span>${day(certificate.notBeforeMs)}</span><span class="threshold">warning from ${day(certificate.notAfterMs - warnDays * DAY_MS)}</span><span>${day(certificate.notAfterMs)}</span></div>
+</div>`;
+}
+
+const DAY_MS = 86_400_000;
+
+function daysInWords({ state, daysRemaining }: CertificateStatus): string {
+  const plural = (days: number) => `${days} ${days === 1 ? 'day' : 'days'}`;
+  if (state === 'expired')
+    return daysRemaining === -1 ? 'expired today' : `expired ${plural(-daysRemaining - 1)} ago`;
+  if (state === 'not_yet_valid') return 'not valid yet';
+  return daysRemaining === 0 ? 'expires today' : `${plural(daysRemaining)} left`;
+}
+
+/** From begin to end of validity: what is left of it, where the warning begins, and now. */
+function validityBar(
+  { notBeforeMs, notAfterMs, role }: CertificateStatus,
+  nowMs: number,
+  warnDays: number,
+  tone: string,
+): Markup {
+  const percent = (ms: number) => clamp(((ms - notBeforeMs) / Math.max(1, notAfterMs - notBeforeMs)) * 100);
+  const nowAt = percent(nowMs);
+  const warnAt = percent(notAfterMs - warnDays * DAY_MS);
+  const anchor = nowAt < 6 ? 'start' : nowAt > 94 ? 'end' : 'middle';
+  return html`<svg class="validity level-${tone}" role="img" aria-label="Validity of the ${role} certificate: ${Math.round(nowAt)} % of it has passed"><text x="${nowAt}%" y="12" text-anchor="${anchor}">now</text><rect class="track" x="0" y="18" width="100%" height="14" rx="7"/><rect class="left" x="${nowAt}%" y="18" width="${100 - nowAt}%" height="14" rx="7"/><line class="warn" x1="${warnAt}%" x2="${warnAt}%" y1="15" y2="35"/><line class="now" x1="${nowAt}%" x2="${nowAt}%" y1="15" y2="35"/></svg>`;
+}
+
+function clamp(percent: number): number {
+  return Number(Math.min(100, Math.max(0, percent)).toFixed(2));
+}
+
+const PAIR_WORDS: Readonly<Record<PairStatus, string>> = {
+  matches: 'belongs to the client certificate',
+  does_not_match: 'belongs to another certificate',
+  not_checked: 'not checked (only the probe opens it)',
+};
+
+function keyFacts({ pair, fingerprint, certificates }: CycleStatus): Markup {
+  const issuer = certificates.find(({ role }) => role === 'client')?.issuer;
+  return html`<dl><dt>Private key</dt><dd class="${pair === 'does_not_match' && 'tone-critical'}">${PAIR_WORDS[pair]}</dd><dt>Issued by</dt><dd>${issuer}</dd><dt>Fingerprint</dt><dd class="mono">${short(fingerprint)}</dd></dl>`;
+}
+
+function upstreamCard(snapshot: Snapshot): Markup {
+  const { settings, probes, cycle } = snapshot;
+  const { upstream } = settings;
+  const address = upstream && `${upstream.host}:${upstream.port}`;
+  return html`<section class="card" aria-labelledby="upstream"><h2 id="upstream">Upstream ${settings.probeEnabled && html`<span class="mono">${address}</span>`}</h2>
+${settings.probeEnabled ? probeVerdict(snapshot) : html`<p class="quiet">The probe is switched off (<code>ENABLE_TLS_PROBE=false</code>): nobody asks whether the upstream accepts the certificates.</p>`}
+${settings.probeEnabled && probeHistory(probes)}
+${settings.probeEnabled && cycle !== undefined && probeOutlook(cycle)}
+</section>`;
+}
+
+function probeVerdict({ lastProbe, cycle }: Snapshot): Markup {
+  if (lastProbe === undefined) {
+    return html`<p class="lead tone-unknown">${cycle?.probeRunning ? 'Being probed for the first time' : 'Not probed yet'}</p>`;
+  }
+  const { verdict, atMs } = lastProbe;
+  if (verdict.ok) {
+    const words = verdict.proof === 'connack' ? 'let us log in' : 'raised no objection';
+    return html`<p class="lead tone-ok">Accepts the client certificate</p><p class="quiet">It ${words} at ${clock(atMs)} UTC, after ${formatDuration(verdict.durationMs)}.</p>
+<dl><dt>Connection</dt><dd>${[verdict.protocol, verdict.cipher].filter(Boolean).join(', ')} ${verdict.address && `to ${verdict.address}`}</dd>${verdict.server && html`<dt>Its certificate</dt><dd>${clip(verdict.server.subject)}, ${verdict.server.daysRemaining} days left</dd>`}</dl>`;
+  }
+  return html`<p class="lead tone-${probeLevel(verdict)}">${sentenceCase(probeSentence(verdict))}</p><p>${sentenceCase(clip(verdict.hint))}.</p>
+<dl><dt>Cause</dt><dd class="mono">${verdict.cause}</dd><dt>Error</dt><dd>${clip(verdict.error)}</dd><dt>Phase</dt><dd>${verdict.phase}, after ${formatDuration(verdict.durationMs)}, at ${clock(atMs)} UTC</dd></dl>`;
+}
+
+const SLOTS = 60;
+
+/** One stroke a probe, the latest at the right; failures are short as well as red. */
+function probeHistory(probes: readonly ProbeRecord[]): Markup | undefined {
+  if (probes.length === 0) return undefined;
+  const shown = probes.slice(-SLOTS);
+  const failed = shown.filter(({ ok }) => !ok);
+  const causes = [...new Set(failed.map(({ cause }) => cause))].join(', ');
+  const words = `Last ${shown.length === 1 ? 'probe' : `${shown.length} probes`}: ${shown.length - failed.length} succeeded, ${failed.length} failed${causes && ` (${causes})`}`;
+  const strokes = Array.from({ length: SLOTS }, (_, slot) =>
+    stroke(shown[slot - (SLOTS - shown.length)], slot),
+  );
+  return html`<svg class="history" viewBox="0 0 ${SLOTS * 5} 34" preserveAspectRatio="none" role="img" aria-label="${words}">${strokes}</svg><p class="legend">${words}</p>`;
+}
+
+function stroke(probe: ProbeRecord | undefined, slot: number): Markup {
+  const x = slot * 5 + 0.5;
+  if (probe === undefined) return html`<rect class="none" x="${x}" y="30" width="4" height="3"/>`;
+  const words = `${dayAndClock(probe.atMs)} UTC: ${probe.cause ?? 'accepted'}, ${formatDuration(probe.durationMs)}`;
+  return probe.ok
+    ? html`<rect class="good" x="${x}" y="3" width="4" height="30"><title>${words}</title></rect>`
+    : html`<rect class="bad" x="${x}" y="19" width="4" height="14"><title>${words}</title></rect>`;
+}
+
+function probeOutlook({ probeRunning, nextProbeAtMs }: CycleStatus): Markup | undefined {
+  if (probeRunning) return html`<p class="legend">A probe is under way.</p>`;
+  if (nextProbeAtMs === undefined) return undefined;
+  return html`<p class="legend">Next probe in <span class="count" data-until="${Math.round(nextProbeAtMs)}"></span></p>`;
+}
+
+function brokerCard({
+  settings,
+  broker,
+  engineFailure,
+  cycle,
+  restarts,
+  restartingSinceMs,
+}: Snapshot): Markup {
+  const state = broker?.state;
+  return html`<section class="card" aria-labelledby="broker"><h2 id="broker">Broker <span class="mono">${settings.container}</span></h2>
+${brokerLead(restartingSinceMs, cycle, settings.restartEnabled)}
+${engineFailure && html`<p class="tone-critical">${clip(engineFailure.failure.problem)}</p><p class="quiet">${sentenceCase(engineFailure.failure.hint)}.</p>`}
+<dl>${state && html`<dt>Started</dt><dd>${state.startedAtMs === undefined ? 'never' : `${dayAndClock(state.startedAtMs)} UTC`}</dd><dt>State</dt><dd>${state.status}${state.health && `, ${state.health}`}, as seen at ${dayAndClock(broker?.atMs ?? 0)} UTC</dd>`}${
+    cycle?.applied &&
+    html`<dt>Has loaded</dt><dd><span class="mono">${short(cycle.applied.fingerprint)}</span>${cycle.applied.fingerprint === cycle.fingerprint && ', the set on disk'}</dd>`
+  }</dl>
+${restarts.length === 0 ? html`<p class="legend"><br>No restart since the watcher was started.</p>` : restartTable(restarts)}
+</section>`;
+}
+
+function brokerLead(
+  restartingSinceMs: number | undefined,
+  cycle: CycleStatus | undefined,
+  restartEnabled: boolean,
+): Markup {
+  if (restartingSinceMs !== undefined) {
+    return html`<p class="lead">Being restarted since ${clock(restartingSinceMs)} UTC</p>`;
+  }
+  if (cycle?.pending === true) {
+    return html`<p class="lead">${restartEnabled ? 'A restart is pending' : 'Waits to be restarted by hand'}</p>`;
+  }
+  if (cycle?.applied === undefined)
+    return html`<p class="lead quiet">Not asked about yet: no certificates to load</p>`;
+  if (cycle.applied.fingerprint !== cycle.fingerprint) return html`<p class="lead">Left alone</p>`;
+  return html`<p class="lead tone-ok">Has the current certificates</p>`;
+}
+
+const RESULT_WORDS: Readonly<Record<RestartRecord['result'], string>> = {
+  verified: 'came back well',
+  unhealthy: 'did not come back well',
+  uncertain: 'nobody knows',
+  not_done: 'not done',
+};
+const RESULT_TONES = {
+  verified: 'ok',
+  unhealthy: 'critical',
+  uncertain: 'warning',
+  not_done: 'critical',
+} as const;
+
+function restartTable(restarts: readonly RestartRecord[]): Markup {
+  const rows = restarts.toReversed().slice(0, 8);
+  return html`<br><table><caption class="visually-hidden">Restarts, the latest first</caption><thead><tr><th scope="col">Restart</th><th scope="col">Result</th><th scope="col">Took</th></tr></thead><tbody>${rows.map(
+    ({ atMs, result, error, tookMs, tries }) =>
+      html`<tr><td class="time">${dayAndClock(atMs)}</td><td><span class="tone-${RESULT_TONES[result]}">${RESULT_WORDS[result]}</span>${tries > 1 && ` (${tries} tries)`}${error && html`<br><span class="quiet">${error}</span>`}</td><td class="number">${formatDuration(tookMs)}</td></tr>`,
+  )}</tbody></table>`;
+}
+
+const EVENT_TONES = { debug: 'unknown', info: 'unknown', warn: 'warning', error: 'critical' } as const;
+
+function eventsCard({ events }: Snapshot, now: Moment): Markup {
+  const rows = events
+    .toReversed()
+    .map(
+      ({ atMs, level, event, message }) =>
+        html`<li><time datetime="${iso(atMs)}">${when(atMs, now.wallMs)}</time><span><span class="mono tone-${EVENT_TONES[level]}">${event}</span>${(level === 'warn' || level === 'error') && html` <span class="visually-hidden">(${level})</span>`}</span><span class="message">${message}</span></li>`,
+    );
+  return html`<section class="card events-card" aria-labelledby="events"><h2 id="events">Last events</h2>
+${rows.length === 0 ? html`<p class="quiet">Nothing has happened yet.</p>` : html`<div class="scroll" tabindex="0" role="region" aria-labelledby="events"><ol class="events">${rows}</ol></div>`}
+</section>`;
+}
+
+/** Why the last cycle ended where it did, in two words that fit beside its box. */
+const NOTES: Partial<Record<Reason, string>> = {
+  certs_missing: 'waiting for files',
+  certs_changing: 'being written',
+  cert_unparsable: 'not readable',
+  cert_not_yet_valid: 'valid in',
+  key_unusable: 'wrong or broken key',
+  not_stable: 'window ends in',
+  in_cooldown: 'cooldown ends in',
+  probe_pending: 'being probed',
+  probe_holds: 'held, next probe',
+  restart_disabled: 'switched off',
+  engine_failed: 'engine: next try',
+  broker_not_running: 'broker is stopped',
+  watcher_just_started: 'just started',
+  restart: 'restarting',
+};
+
+function diagramCard({ cycle, restartingSinceMs }: Snapshot, { level }: Assessment): Markup {
+  const isRestarting = restartingSinceMs !== undefined;
+  const path = cycle?.path ?? [];
+  // while the broker is being restarted the walk has not gone on from there
+  const shown = isRestarting ? path.slice(0, path.indexOf('RESTART_MOSQUITTO') + 1) : path;
+  const picture = diagram({
+    path: shown,
+    note: cycle && NOTES[cycle.reason],
+    untilMs: cycle?.waitsUntilMs === undefined ? undefined : Math.round(cycle.waitsUntilMs),
+    isBusy: isRestarting || cycle?.reason === 'probe_pending',
+  });
+  return html`<section class="card diagram-card level-${level}" aria-labelledby="diagram"><h2 id="diagram">Last cycle${cycle && html` at ${clock(cycle.at.wallMs)} UTC`}</h2>
+${cycle && html`<p>${sentenceCase(cycle.sentence)}.</p>`}
+${picture}
+</section>`;
+}
+
+/** A sentence of the program's own, as people begin one; file names and settings are left as they are. */
+function sentenceCase(text: string): string {
+  const [first = ''] = text.split(' ', 1);
+  return /^[a-z]+[,']?[a-z]*$/.test(first) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+}
+
+function short(fingerprint: string | undefined): string {
+  return fingerprint === undefined ? '' : fingerprint.slice(0, 16);
+}
+
+function iso(wallMs: number): string {
+  const date = new Date(wallMs);
+  return Number.isNaN(date.getTime()) ? 'unknown' : date.toISOString();
+}
+
+function day(wallMs: number): string {
+  return iso(wallMs).slice(0, 10);
+}
+
+function clock(wallMs: number): string {
+  return iso(wallMs).slice(11, 19);
+}
+
+function dayAndClock(wallMs: number): string {
+  return `${day(wallMs)} ${clock(wallMs)}`;
+}
+
+/** The time alone on the same day. */
+function when(wallMs: number, nowMs: number): string {
+  return day(wallMs) === day(nowMs) ? clock(wallMs) : `${day(wallMs).slice(5)} ${clock(wallMs).slice(0, 5)}`;
+}

@@ -1,0 +1,191 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { check } from '../../src/cli/check.ts';
+import type { Settings } from '../../src/core/settings.ts';
+import { createAuthority, daysFromNow, type Issued } from '../support/certificates.ts';
+import * as fix from '../support/core-fixtures.ts';
+import { temporaryDirectory } from '../support/directory.ts';
+import { http, inspection, type Script, startScriptedEngine } from '../support/scripted-engine.ts';
+import { closedPort, plainAlert, startSecondFlightRelay, startTlsServer } from '../support/tls-servers.ts';
+
+const authority = await createAuthority({ cn: 'Example CA' });
+const server = await authority.issue({ cn: 'broker', sans: ['127.0.0.1'] });
+const client = await authority.issue({ cn: 'edge-1' });
+
+const json = (value: object) => http(200, JSON.stringify(value), { 'Content-Type': 'application/json' });
+const startedMs = (ms: number) => json(inspection({ State: { StartedAt: new Date(ms).toISOString() } }));
+
+interface Gateway {
+  readonly client?: Issued;
+  readonly script?: Script;
+  readonly settings?: Partial<Settings>;
+}
+
+/** A gateway whose broker has read its certificates, with what differs; no upstream unless told. */
+async function gateway({ client: issued = client, script, settings: change }: Gateway = {}) {
+  const certDir = await temporaryDirectory();
+  await writeFile(join(certDir, 'ca.crt'), authority.certPem);
+  await writeFile(join(certDir, 'client.crt'), issued.chainPem);
+  await writeFile(join(certDir, 'client.key'), issued.keyPem);
+  const engine = await startScriptedEngine({ inspect: startedMs(Date.now() + 60_000), ...script });
+  const settings = fix.settings({
+    certDir,
+    engine: engine.endpoint,
+    probeEnabled: false,
+    stabilityWindowMs: 0,
+    ...change,
+  });
+  const look = async (options: { json?: boolean; color?: boolean } = {}) => {
+    let text = '';
+    const write = (more: string) => {
+      text += more;
+    };
+    const stop = new AbortController().signal;
+    const code = await check(settings, { json: false, color: false, ...options }, stop, write);
+    return { code, text };
+  };
+  return { certDir, engine, look };
+}
+
+/** Settings for an upstream that trusts `trusted`. */
+async function upstream(trusted: string): Promise<Partial<Settings>> {
+  const { port, close } = await startTlsServer(server, trusted);
+  onTestFinished(close);
+  return { probeEnabled: true, upstream: { host: '127.0.0.1', port }, tlsSni: undefined };
+}
+
+/** Settings for an upstream that says of every client certificate that it does not know its issuer. */
+async function refusingUpstream(): Promise<Partial<Settings>> {
+  const behind = await startTlsServer(server, authority.certPem, { maxVersion: 'TLSv1.2' });
+  const { port, close } = await startSecondFlightRelay(behind.port, (socket) => socket.end(plainAlert(48)));
+  onTestFinished(close);
+  onTestFinished(behind.close);
+  return { probeEnabled: true, upstream: { host: '127.0.0.1', port }, tlsSni: undefined };
+}
+
+describe('check', () => {
+  it('is ok where all is well, and says so in its first line', async () => {
+    const { look } = await gateway();
+    const { code, text } = await look();
+    expect(code).toBe(0);
+    expect(text).toMatch(/^OK: eclipse-mosquitto has the current certificates, valid for 89 more days\n/);
+    expect(text).toMatch(/^ {2}daemon +- +would do nothing: the broker was started at /m);
+  });
+
+  it('warns of a certificate that will soon expire', async () => {
+    const issued = await authority.issue({ cn: 'edge', notAfter: daysFromNow(5.5) });
+    const { code, text } = await (await gateway({ client: issued })).look();
+    expect(code).toBe(1);
+    expect(text).toMatch(/^WARNING: the client certificate in client.crt expires on /);
+    expect(text).toMatch(/^ {2}client +warning +CN=edge, expires on .*, 5 days left$/m);
+  });
+
+  it('is critical where a certificate has expired', async () => {
+    const issued = await authority.issue({
+      cn: 'edge',
+      notBefore: daysFromNow(-9),
+      notAfter: daysFromNow(-1),
+    });
+    const { code, text } = await (await gateway({ client: issued })).look();
+    expect(code).toBe(2);
+    expect(text).toMatch(/^CRITICAL: the client certificate in client.crt expired on /);
+  });
+
+  it('asks the upstream once, and believes its refusal', async () => {
+    const settings = await refusingUpstream();
+    const { code, text } = await (await gateway({ settings })).look();
+    expect(code).toBe(2);
+    expect(text).toMatch(/^CRITICAL: the upstream refuses the client certificate/);
+    expect(text).toMatch(/^ {2}upstream +critical .*client_cert_rejected/m);
+    expect(text).toMatch(/^ {2}key +ok +client.key belongs to the client certificate$/m);
+  });
+
+  it('says what a probe that succeeds has seen', async () => {
+    const { code, text } = await (await gateway({ settings: await upstream(authority.certPem) })).look();
+    expect(text).toMatch(/^ {2}upstream +ok +127\.0\.0\.1:\d+ raised no objection \(TLSv1\.3, /m);
+    expect(code).toBe(0);
+  });
+
+  it('only warns of an upstream that is down', async () => {
+    const port = await closedPort();
+    const settings = { probeEnabled: true, upstream: { host: '127.0.0.1', port }, tlsSni: undefined };
+    expect((await (await gateway({ settings })).look()).code).toBe(1);
+  });
+
+  it('is critical where key and certificate do not belong together', async () => {
+    const settings = await upstream(authority.certPem);
+    const { look, certDir } = await gateway({ settings });
+    await writeFile(join(certDir, 'client.key'), (await authority.issue()).keyPem);
+    const { code, text } = await look();
+    expect(code).toBe(2);
+    expect(text).toMatch(/^ {2}key +critical +client.key belongs to another certificate$/m);
+  });
+
+  it('warns of files that are missing, and names each', async () => {
+    const { code, text } = await (await gateway({ settings: { certDir: '/nowhere' } })).look();
+    expect(code).toBe(1);
+    expect(text.match(/^ {2}files +warning .* does not exist$/gm)).toHaveLength(3);
+  });
+
+  it('is critical where a new set could not be applied, because the engine is gone', async () => {
+    const settings = { engine: { kind: 'unix', path: '/nowhere/docker.sock' } as const };
+    const { code, text } = await (await gateway({ settings })).look();
+    expect(code).toBe(2);
+    expect(text).toMatch(/^ {2}broker +warning +there is no socket \/nowhere\/docker.sock$/m);
+  });
+
+  it('says that the daemon would restart, and restarts nothing', async () => {
+    const { look, engine } = await gateway({ script: { inspect: startedMs(Date.now() - 3_600_000) } });
+    const { code, text } = await look();
+    expect(code).toBe(0);
+    expect(text).toMatch(/^ {2}daemon +- +would restart the broker now: /m);
+    expect(engine.requests.filter((request) => !request.startsWith('GET '))).toEqual([]);
+  });
+
+  it('says until when the daemon would wait', async () => {
+    const script = { inspect: startedMs(Date.now() - 3_600_000) };
+    const { look } = await gateway({ script, settings: { stabilityWindowMs: 60_000 } });
+    expect((await look()).text).toMatch(/^ {2}daemon +- +would wait until \d{4}-.*Z: /m);
+  });
+
+  it('reads the state file and leaves it alone', async () => {
+    const directory = await temporaryDirectory();
+    const stateFile = join(directory, 'state.json');
+    await writeFile(stateFile, '{"version":1}');
+    const { look } = await gateway({ settings: { stateFile } });
+    await look();
+    expect(await readFile(stateFile, 'utf8')).toBe('{"version":1}');
+    expect(await readdir(directory)).toEqual(['state.json']);
+  });
+
+  it('has colours only if it is told so', async () => {
+    const { look } = await gateway();
+    expect((await look()).text).not.toContain('\u001b');
+    expect((await look({ color: true })).text).toContain('\u001b[32mOK\u001b[0m');
+  });
+
+  it('lets no subject drive the terminal', async () => {
+    const issued = await authority.issue({ subject: 'CN=\u001b[2Jcleared\u0007' });
+    const { text } = await (await gateway({ client: issued })).look();
+    expect(text.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
+    expect(text).toContain('cleared');
+  });
+
+  it('aligns its columns', async () => {
+    const { text } = await (await gateway()).look();
+    const rows = text.split('\n').filter((line) => /^ {2}[a-z]/.test(line));
+    expect(rows.length).toBeGreaterThan(5);
+    expect(new Set(rows.map((row) => /^ {2}\S+ +\S+ +/.exec(row)?.[0].length)).size).toBe(1);
+  });
+
+  it('tells programs the same in JSON', async () => {
+    const { code, text } = await (await gateway()).look({ json: true });
+    expect(JSON.parse(text)).toMatchObject({
+      schema_version: 1,
+      status: 'ok',
+      check: { exit_code: code, would_do: 'nothing', chain: { level: 'ok' } },
+      certificates: { state: 'complete' },
+    });
+  });
+});

@@ -1,0 +1,341 @@
+import { describe, expect, it } from 'vitest';
+import type { Engine, InspectOptions } from '../src/adapters/engine.ts';
+import type { BrokerState, EngineAnswer, EngineFailure, RestartOutcome } from '../src/core/broker.ts';
+import type { Settings } from '../src/core/settings.ts';
+import { createRestart } from '../src/restart.ts';
+import { broker, engineFailure, settings } from './support/core-fixtures.ts';
+import { createFakeClock, type FakeClock } from './support/fake-clock.ts';
+
+const SECOND = 1_000;
+const BEFORE = broker(-3_600_000);
+/** the run that the restart begins */
+const ANEW = broker(1 * SECOND);
+const AGAIN = broker(3 * SECOND);
+const LOST = engineFailure({
+  cause: 'connection_lost',
+  problem: 'the answer was lost',
+  mayHaveHappened: true,
+});
+const SILENT = engineFailure({ cause: 'timeout', problem: 'the engine is silent' });
+
+/** What an inspection says from a moment on, counted from the restart call. */
+type Course = readonly (readonly [fromMs: number, BrokerState | EngineFailure])[];
+
+/**
+ * One restart of a broker that has run for an hour, by an engine that takes `tookMs` to answer, and what the
+ * engine has heard.
+ */
+async function restart(options: {
+  readonly course: Course;
+  readonly answer?: EngineAnswer<undefined>;
+  readonly tookMs?: number;
+  readonly inspectTakesMs?: number;
+  readonly before?: BrokerState;
+  readonly settings?: Partial<Settings>;
+}) {
+  const clock = createFakeClock();
+  const heard = { stopTimeouts: [] as number[], inspectTimeouts: [] as (number | undefined)[] };
+  const engine = scriptedEngine(clock, options, heard);
+  const restartBroker = createRestart(engine, clock, settings(options.settings));
+  const outcome = restartBroker(options.before ?? BEFORE);
+  let ended: RestartOutcome | undefined;
+  void outcome.then((it) => {
+    ended = it;
+  });
+  await clock.advance(0);
+  for (let hops = 0; ended === undefined && hops < 10_000; hops++) await clock.advanceToNext();
+  return { outcome: await outcome, endedMs: clock.elapsedMs(), ...heard };
+}
+
+function scriptedEngine(
+  clock: FakeClock,
+  {
+    course,
+    answer = { ok: true, value: undefined },
+    tookMs = 0,
+    inspectTakesMs = 0,
+  }: Parameters<typeof restart>[0],
+  heard: { stopTimeouts: number[]; inspectTimeouts: (number | undefined)[] },
+): Engine {
+  const never = new AbortController().signal;
+  return {
+    async restart(stopTimeoutS) {
+      heard.stopTimeouts.push(stopTimeoutS);
+      await clock.sleep(tookMs, never);
+      return answer;
+    },
+    async inspect({ timeoutMs }: InspectOptions = {}) {
+      heard.inspectTimeouts.push(timeoutMs);
+      await clock.sleep(Math.min(inspectTakesMs, timeoutMs ?? inspectTakesMs), never);
+      const said = course.findLast(([fromMs]) => fromMs <= clock.elapsedMs())?.[1] ?? SILENT;
+      return 'ok' in said ? said : { ok: true, value: said };
+    },
+  };
+}
+
+describe('a restart is verified', () => {
+  it('when the broker was started anew and is still up after the settle time', async () => {
+    const { outcome } = await restart({ course: [[0, ANEW]] });
+    expect(outcome).toMatchObject({ kind: 'verified', broker: ANEW });
+  });
+
+  it('not before the settle time of 2 s', async () => {
+    const { endedMs } = await restart({ course: [[0, ANEW]] });
+    expect(endedMs).toBe(2 * SECOND);
+  });
+
+  it('after half of a short verify timeout', async () => {
+    const { endedMs } = await restart({ course: [[0, ANEW]], settings: { verifyTimeoutMs: 800 } });
+    expect(endedMs).toBe(400);
+  });
+
+  it('from the moment on at which the broker was seen up, not from the answer of the engine', async () => {
+    const { endedMs } = await restart({
+      course: [
+        [0, BEFORE],
+        [5 * SECOND, ANEW],
+      ],
+    });
+    expect(endedMs).toBe(7 * SECOND);
+  });
+
+  it('when the health check says healthy, and not before', async () => {
+    const course: Course = [
+      [0, { ...ANEW, health: 'starting' }],
+      [10 * SECOND, { ...ANEW, health: 'healthy' }],
+    ];
+    const { outcome, endedMs } = await restart({ course });
+    expect([outcome.kind, endedMs]).toEqual(['verified', 12 * SECOND]);
+  });
+
+  it('when a health check recovers in time', async () => {
+    const course: Course = [
+      [0, { ...ANEW, health: 'unhealthy' }],
+      [4 * SECOND, { ...ANEW, health: 'healthy' }],
+    ];
+    expect((await restart({ course })).outcome.kind).toBe('verified');
+  });
+
+  it('after a whole settle time of health, counted anew when it was lost in between', async () => {
+    const course: Course = [
+      [0, { ...ANEW, health: 'healthy' }],
+      [1 * SECOND, { ...ANEW, health: 'unhealthy' }],
+      [1_600, { ...ANEW, health: 'healthy' }],
+    ];
+    const { outcome, endedMs } = await restart({ course });
+    expect([outcome.kind, endedMs]).toEqual(['verified', 3_600]);
+  });
+
+  it('when a restart policy brings the broker up at the second attempt, after a settle time of its own', async () => {
+    const course: Course = [
+      [0, ANEW],
+      [1 * SECOND, { ...ANEW, up: false, status: 'restarting', exitCode: 1 }],
+      [3 * SECOND, AGAIN],
+    ];
+    const { outcome, endedMs } = await restart({ course });
+    expect([outcome.kind, endedMs]).toEqual(['verified', 5 * SECOND]);
+  });
+
+  it('when the broker changed its run unseen, after a settle time of its own', async () => {
+    const { endedMs } = await restart({
+      course: [
+        [0, ANEW],
+        [1_900, AGAIN],
+      ],
+    });
+    expect(endedMs).toBeGreaterThanOrEqual(1_900 + 2 * SECOND);
+  });
+
+  it('when the engine is silent for a while', async () => {
+    const { outcome } = await restart({
+      course: [
+        [0, SILENT],
+        [5 * SECOND, ANEW],
+      ],
+    });
+    expect(outcome.kind).toBe('verified');
+  });
+
+  it('when the answer was lost but the broker was started', async () => {
+    const { outcome } = await restart({
+      answer: LOST,
+      course: [
+        [0, BEFORE],
+        [8 * SECOND, ANEW],
+      ],
+    });
+    expect(outcome).toMatchObject({ kind: 'verified', broker: ANEW });
+  });
+
+  it('when a crashed broker has come up', async () => {
+    const before = broker(-60_000, { up: false, status: 'exited', exitCode: 1 });
+    expect((await restart({ before, course: [[0, ANEW]] })).outcome.kind).toBe('verified');
+  });
+});
+
+describe('a broker is unhealthy', () => {
+  const dead = { ...ANEW, up: false, status: 'exited', exitCode: 3 };
+
+  it('at once when it has died after its start', async () => {
+    const { outcome, endedMs } = await restart({
+      course: [
+        [0, ANEW],
+        [1 * SECOND, dead],
+      ],
+    });
+    expect([outcome.kind, endedMs]).toEqual(['unhealthy', 1 * SECOND]);
+  });
+
+  it('with the exit code as the reason', async () => {
+    const { outcome } = await restart({ course: [[0, dead]] });
+    expect(outcome).toMatchObject({ why: 'it exited with code 3 after its start', broker: dead });
+  });
+
+  it('when a lost answer has started it and it has died', async () => {
+    expect((await restart({ answer: LOST, course: [[0, dead]] })).outcome.kind).toBe('unhealthy');
+  });
+
+  it('at the deadline when its restart policy starts it again and again', async () => {
+    const crashing = Array.from({ length: 60 }, (_, index): Course[number][] => [
+      [index * SECOND, broker(index * SECOND)],
+      [index * SECOND + 500, { ...broker(index * SECOND), up: false, status: 'restarting', exitCode: 1 }],
+    ]).flat();
+    const { outcome, endedMs } = await restart({ course: crashing });
+    expect([outcome.kind, endedMs]).toEqual(['unhealthy', 30 * SECOND]);
+  });
+
+  it('at the deadline when its health check does not get well', async () => {
+    const { outcome, endedMs } = await restart({ course: [[0, { ...ANEW, health: 'starting' }]] });
+    expect([outcome, endedMs]).toMatchObject([
+      { kind: 'unhealthy', why: 'its health check says starting' },
+      30 * SECOND,
+    ]);
+  });
+
+  it('at the deadline when the engine said done but has not started it', async () => {
+    const { outcome } = await restart({ course: [[0, BEFORE]] });
+    expect(outcome).toMatchObject({ kind: 'unhealthy', why: 'the engine has not started it again' });
+  });
+
+  it('at the deadline when the engine said done and then fell silent', async () => {
+    const { outcome } = await restart({ course: [[0, SILENT]] });
+    expect(outcome).toMatchObject({ kind: 'unhealthy', why: 'the engine is silent', broker: undefined });
+  });
+
+  it('no later than the verify timeout says', async () => {
+    const { endedMs } = await restart({ course: [[0, BEFORE]], settings: { verifyTimeoutMs: 7 * SECOND } });
+    expect(endedMs).toBe(7 * SECOND);
+  });
+
+  it('with the state in which it was seen last, should the engine fall silent', async () => {
+    const sick: BrokerState = { ...ANEW, health: 'unhealthy' };
+    const { outcome } = await restart({
+      course: [
+        [0, sick],
+        [9 * SECOND, SILENT],
+      ],
+    });
+    expect(outcome.kind === 'unhealthy' && outcome.broker).toEqual(sick);
+  });
+});
+
+describe('a restart is uncertain', () => {
+  it('when the answer was lost and the broker has not been started', async () => {
+    const { outcome } = await restart({ answer: LOST, course: [[0, BEFORE]] });
+    expect(outcome).toMatchObject({ kind: 'uncertain', failure: LOST, broker: BEFORE });
+  });
+
+  it('when the answer was lost and the engine is silent', async () => {
+    const { outcome } = await restart({ answer: LOST, course: [[0, SILENT]] });
+    expect(outcome).toMatchObject({ kind: 'uncertain', failure: LOST, broker: undefined });
+  });
+
+  it('only after the whole verify timeout', async () => {
+    const { endedMs } = await restart({ answer: LOST, course: [[0, BEFORE]] });
+    expect(endedMs).toBe(30 * SECOND);
+  });
+});
+
+describe('a restart is not done', () => {
+  it('when the engine certainly did not do it', async () => {
+    const refused = engineFailure({ cause: 'permission_denied' });
+    expect((await restart({ answer: refused, course: [] })).outcome).toMatchObject({
+      kind: 'not_done',
+      failure: refused,
+    });
+  });
+
+  it('and that is known at once, without a look at the broker', async () => {
+    const { inspectTimeouts } = await restart({ answer: engineFailure(), course: [] });
+    expect(inspectTimeouts).toEqual([]);
+  });
+});
+
+describe('the engine is asked to restart', () => {
+  it.each<[string, EngineAnswer<undefined>]>([
+    ['done', { ok: true, value: undefined }],
+    ['lost', LOST],
+    ['refused', engineFailure()],
+  ])('exactly once, whatever comes of it: %s', async (_, answer) => {
+    const { stopTimeouts } = await restart({ answer, course: [[0, BEFORE]] });
+    expect(stopTimeouts).toHaveLength(1);
+  });
+
+  it.each([
+    [0, 0],
+    [1, 1],
+    [1_000, 1],
+    [1_001, 2],
+    [90_000, 90],
+  ])('with a stop timeout of %d ms as %d whole seconds', async (stopTimeoutMs, seconds) => {
+    const { stopTimeouts } = await restart({ course: [[0, ANEW]], settings: { stopTimeoutMs } });
+    expect(stopTimeouts).toEqual([seconds]);
+  });
+
+  it.each([0, 45, -1])("with the container's own stop timeout of %d s", async (stopTimeoutS) => {
+    const { stopTimeouts } = await restart({ course: [[0, ANEW]], before: { ...BEFORE, stopTimeoutS } });
+    expect(stopTimeouts).toEqual([stopTimeoutS]);
+  });
+
+  it("with the setting rather than the container's own stop timeout", async () => {
+    const before = { ...BEFORE, stopTimeoutS: 45 };
+    const { stopTimeouts } = await restart({
+      course: [[0, ANEW]],
+      before,
+      settings: { stopTimeoutMs: 3_000 },
+    });
+    expect(stopTimeouts).toEqual([3]);
+  });
+
+  it('with 10 s where nobody says otherwise', async () => {
+    expect((await restart({ course: [[0, ANEW]] })).stopTimeouts).toEqual([10]);
+  });
+});
+
+describe('the time of a restart', () => {
+  it('is that from the call to the end of the verification', async () => {
+    const { outcome } = await restart({ course: [[0, ANEW]], tookMs: 4 * SECOND });
+    expect(outcome.tookMs).toBe(6 * SECOND);
+  });
+
+  it('counts for the cooldown from the answer of the engine', async () => {
+    const clock = createFakeClock();
+    const { outcome } = await restart({ course: [[0, ANEW]], tookMs: 4 * SECOND });
+    expect(outcome.answeredMonoMs).toBe(clock.now().monoMs + 4 * SECOND);
+  });
+
+  it('is not taken from the time to verify: that begins with the answer', async () => {
+    const { endedMs } = await restart({ course: [[0, BEFORE]], tookMs: 40 * SECOND });
+    expect(endedMs).toBe(70 * SECOND);
+  });
+
+  it('ends soon after the deadline with an engine that hangs', async () => {
+    const { endedMs } = await restart({ course: [[0, SILENT]], inspectTakesMs: 60 * SECOND });
+    expect(endedMs).toBeLessThanOrEqual(31 * SECOND);
+  });
+
+  it('leaves an engine at least a second to answer, also at the end', async () => {
+    const { inspectTimeouts } = await restart({ course: [[0, BEFORE]] });
+    expect(Math.min(...inspectTimeouts.map(Number))).toBe(1 * SECOND);
+  });
+});

@@ -1,0 +1,221 @@
+/**
+ * A simulated gateway for scenario tests: certificate files, a container engine with its broker and an
+ * upstream, all on a fake clock. The loop and the core in it are the real ones.
+ */
+
+import type { Engine } from '../../src/adapters/engine.ts';
+import type { BrokerState, EngineAnswer, EngineFailure } from '../../src/core/broker.ts';
+import type { EventName } from '../../src/core/events.ts';
+import type { PersistedState } from '../../src/core/memory.ts';
+import type { CertificateSet, FilesObservation } from '../../src/core/observation.ts';
+import type { ProbeVerdict } from '../../src/core/probe.ts';
+import type { Settings } from '../../src/core/settings.ts';
+import { createRestart } from '../../src/restart.ts';
+import { type Publication, type RunProbe, startWatcher } from '../../src/watcher.ts';
+import * as fix from './core-fixtures.ts';
+import { createFakeClock } from './fake-clock.ts';
+
+const RESTART_MS = 300;
+const PROBE_MS = 2_100;
+
+export interface Line {
+  /** milliseconds since the world began */
+  readonly atMs: number;
+  readonly event: EventName;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+export interface WorldOptions {
+  readonly settings?: Partial<Settings>;
+  /** the watcher gets no file events and has to poll */
+  readonly withoutFileEvents?: boolean;
+  /** the watcher has a state file */
+  readonly withStateFile?: boolean;
+}
+
+export type World = ReturnType<typeof createWorld>;
+
+/** A world in which a broker has been running for an hour and no certificates lie on disk. */
+export function createWorld({
+  settings: change,
+  withoutFileEvents = false,
+  withStateFile = false,
+}: WorldOptions = {}) {
+  const clock = createFakeClock();
+  const settings = fix.settings(change);
+  const lines: Line[] = [];
+  const publications: Publication[] = [];
+  const restarts: { readonly atMs: number; readonly loaded: string | undefined }[] = [];
+  const asked: FilesObservation[] = [];
+  const never = new AbortController().signal;
+  const hints = new Set<() => void>();
+
+  const world = {
+    settings,
+    clock,
+    lines,
+    publications,
+    /** every start of the broker by the engine's restart call, with the set that lay on disk then */
+    restarts,
+    /** what lay on disk at every restart call that reached the engine, whatever became of it */
+    asked,
+    /** what lies on disk */
+    files: { kind: 'incomplete', identity: 'none', complaints: [] } as FilesObservation,
+    broker: fix.broker(-3_600_000) as BrokerState | undefined,
+    /** what the broker has read at its last start */
+    loaded: undefined as string | undefined,
+    /** answers every call of the engine with this failure */
+    engineDown: undefined as EngineFailure | undefined,
+    /** what happens to a restart call: done and answered, done without an answer, or neither */
+    restartCall: 'works' as 'works' | 'answer_lost' | 'lost' | 'refused' | 'stops_and_fails',
+    /** what becomes of the broker after its next start */
+    nextStart: {} as Partial<BrokerState>,
+    verdict: (_set: CertificateSet): ProbeVerdict => fix.probeSuccess(),
+    probes: 0,
+    state: undefined as PersistedState | undefined,
+
+    elapsedMs: () => clock.elapsedMs(),
+    advance: (ms: number) => clock.advance(ms),
+    events: (...names: EventName[]) => lines.filter(({ event }) => names.includes(event)),
+    lastDecision: () => publications.findLast(({ cycle }) => cycle !== undefined)?.cycle?.decision,
+
+    /** Puts the set called `name` on disk, changed at this moment. */
+    write(name: string, set: Partial<CertificateSet> = {}) {
+      world.put(fix.set(name, clock.now().wallMs - fix.EPOCH_MS, set));
+    },
+    put(files: FilesObservation) {
+      world.files = { ...files, identity: `${files.identity} #${clock.elapsedMs()}` };
+      if (!withoutFileEvents) for (const hint of hints) hint();
+    },
+    /** Somebody starts or restarts the broker by hand. */
+    startByHand() {
+      start(world.broker ?? fix.broker(0));
+    },
+    /** Starts a watcher; what it returns kills it, as SIGKILL does: whatever it waits for never comes. */
+    startWatcher: launch,
+  };
+
+  function start(before: BrokerState) {
+    const { wallMs } = clock.now();
+    world.loaded = world.files.kind === 'complete' ? world.files.fingerprint : undefined;
+    const startedAt = new Date(wallMs).toISOString();
+    const finished = { finishedAt: startedAt, finishedAtMs: wallMs };
+    world.broker = {
+      ...before,
+      ...finished,
+      up: true,
+      status: 'running',
+      exitCode: 0,
+      startedAt,
+      startedAtMs: wallMs,
+      ...world.nextStart,
+    };
+  }
+
+  function createSimulatedEngine(): Engine {
+    return {
+      async inspect() {
+        if (world.engineDown !== undefined) return world.engineDown;
+        if (world.broker === undefined) return fix.engineFailure({ cause: 'container_missing' });
+        return { ok: true, value: world.broker };
+      },
+      async restart(): Promise<EngineAnswer<undefined>> {
+        if (world.engineDown !== undefined) return world.engineDown;
+        if (world.broker === undefined) return fix.engineFailure({ cause: 'container_missing' });
+        const call = world.restartCall;
+        asked.push(world.files);
+        if (call === 'refused') return fix.engineFailure({ cause: 'permission_denied' });
+        await clock.sleep(RESTART_MS, never);
+        if (call === 'stops_and_fails') {
+          const finishedAt = new Date(clock.now().wallMs).toISOString();
+          world.broker = {
+            ...world.broker,
+            up: false,
+            status: 'exited',
+            finishedAt,
+            finishedAtMs: clock.now().wallMs,
+          };
+          return fix.engineFailure({ cause: 'engine_error', mayHaveHappened: true });
+        }
+        if (call !== 'lost') {
+          start(world.broker);
+          restarts.push({ atMs: clock.elapsedMs(), loaded: world.loaded });
+        }
+        if (call === 'works') return { ok: true, value: undefined };
+        return fix.engineFailure({ cause: 'connection_lost', mayHaveHappened: true });
+      },
+    };
+  }
+
+  function launch(): { stop(): Promise<void>; kill(): void } {
+    const stop = new AbortController();
+    let isKilled = false;
+    const alive = <T>(value: T): Promise<T> =>
+      isKilled ? new Promise<T>(() => undefined) : Promise.resolve(value);
+    const simulated = createSimulatedEngine();
+    const engine: Engine = {
+      inspect: async () => alive(await simulated.inspect()),
+      restart: async (seconds) => alive(await simulated.restart(seconds)),
+    };
+    let hint: (() => void) | undefined;
+    const watcher = startWatcher(
+      {
+        settings,
+        clock: { now: clock.now, sleep: async (ms, signal) => alive(await clock.sleep(ms, signal)) },
+        certFiles: { observe: async () => alive(world.files) },
+        createFileEvents: (onHint) => {
+          hint = onHint;
+          hints.add(onHint);
+          return { arm: async () => undefined, trouble: () => undefined, close: () => hints.delete(onHint) };
+        },
+        engine,
+        restartBroker: createRestart(engine, clock, settings),
+        runProbe: settings.probeEnabled ? runProbe : undefined,
+        stateFile: withStateFile ? stateFile : undefined,
+        publish: (publication) => {
+          if (!isKilled) record(publication);
+        },
+      },
+      stop.signal,
+    );
+
+    return {
+      stop: async () => {
+        stop.abort();
+        await clock.advance(60_000);
+        await watcher.ended;
+      },
+      kill: () => {
+        isKilled = true;
+        if (hint !== undefined) hints.delete(hint);
+      },
+    };
+  }
+
+  const runProbe: RunProbe = async ({ signal, onPhase }) => {
+    const { files } = world;
+    if (files.kind !== 'complete') return undefined;
+    world.probes += 1;
+    const verdict = world.verdict(files);
+    if (verdict.ok || verdict.phase !== 'files') {
+      onPhase('tcp');
+      await clock.sleep(PROBE_MS, signal);
+    }
+    return signal.aborted ? undefined : verdict;
+  };
+
+  const stateFile = {
+    load: async () => ({ ok: true, state: world.state }) as const,
+    save: async (state: PersistedState) => {
+      world.state = state;
+      return { ok: true } as const;
+    },
+  };
+
+  function record(publication: Publication) {
+    publications.push(publication);
+    for (const { event, details } of publication.say) lines.push({ atMs: clock.elapsedMs(), event, details });
+  }
+
+  return world;
+}
