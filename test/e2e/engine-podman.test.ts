@@ -1,0 +1,68 @@
+/** The same calls answered by Podman; restarts are counted by its own events. */
+
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { MOSQUITTO } from '../support/broker-image.ts';
+import { all, describeWith, program, ROOT } from '../support/needs.ts';
+import { startPodman } from '../support/podman.ts';
+import { type BrokerOptions, makeSet, nothingFollows, type Stage, settled, test } from '../support/stage.ts';
+
+const BROKER =
+  MOSQUITTO === undefined ? { ok: false as const, reason: 'no mosquitto here' } : { ok: true as const };
+
+async function watched(stage: Stage, options: BrokerOptions = {}, settings: Record<string, string> = {}) {
+  const podman = await startPodman(join(stage.directory, 'podman'));
+  stage.onEnd(podman.end);
+  await stage.certs.install(await makeSet());
+  const broker = await stage.broker({ engine: podman.api, ...options });
+  const daemon = stage.watch(broker, settings);
+  await daemon.says('broker_already_current');
+  return { broker, daemon, rotate: async () => stage.certs.install(await makeSet()) };
+}
+
+describeWith(all(ROOT, program('podman'), BROKER), 'podman', () => {
+  test('hears of a rotation once', async ({ stage }) => {
+    const { broker, daemon, rotate } = await watched(stage);
+    const before = await broker.inspect();
+    await rotate();
+    await settled(daemon);
+    const after = await broker.inspect();
+    expect({ ...after, isNew: after.startedAt !== before.startedAt }).toMatchObject({
+      running: true,
+      isNew: true,
+    });
+    expect(broker.restarts()).toBe(1);
+  });
+
+  test('gives a broker that is deaf to its stop signal the time of RESTART_STOP_TIMEOUT', async ({
+    stage,
+  }) => {
+    const deaf = { stopSignal: 'SIGWINCH' };
+    const { broker, daemon, rotate } = await watched(stage, deaf, { RESTART_STOP_TIMEOUT: '2s' });
+    await rotate();
+    await settled(daemon);
+    const triggered = daemon.lines.find(({ event }) => event === 'mosquitto_restart_triggered');
+    const died = await broker.events.next('die');
+    const graceMs = died.atMs - Date.parse(triggered?.timestamp ?? '');
+    expect(graceMs).toBeGreaterThan(1_900);
+    expect(graceMs).toBeLessThan(5_000);
+  });
+
+  test('leaves a broker alone that the operator has stopped', async ({ stage }) => {
+    const { broker, daemon, rotate } = await watched(stage);
+    await broker.stop();
+    await rotate();
+    await daemon.says('broker_not_running');
+    await nothingFollows();
+    expect(await broker.inspect()).toMatchObject({ running: false });
+    expect(broker.restarts()).toBe(0);
+  });
+
+  test('without the container says so', async ({ stage }) => {
+    const { broker, daemon, rotate } = await watched(stage);
+    await broker.remove();
+    await rotate();
+    const { details } = await daemon.says('restart_failed');
+    expect(details).toMatchObject({ cause: 'container_missing' });
+  });
+});

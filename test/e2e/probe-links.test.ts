@@ -1,0 +1,73 @@
+/** The probe over a link with a round trip of 200 ms that loses every twentieth packet, in each direction. */
+
+import { execFile, execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { LossyLinkReport } from '../support/lossy-link-run.ts';
+import { executable } from '../support/real-servers.ts';
+
+const RUN = fileURLToPath(new URL('../support/lossy-link-run.ts', import.meta.url));
+const PROGRAMS = ['unshare', 'sh', 'ip', 'python3', 'mosquitto'];
+const canRun =
+  PROGRAMS.every((name) => executable(name) !== undefined) && hasNamespaces() && existsSync('/dev/net/tun');
+
+/** A network of its own needs root or user namespaces. */
+function hasNamespaces(): boolean {
+  try {
+    execFileSync('unshare', ['--net', 'true'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    // not permitted here: the test is skipped, and says so
+    return false;
+  }
+}
+
+describe.skipIf(!canRun)('over a slow and lossy link', () => {
+  let report: LossyLinkReport;
+
+  beforeAll(async () => {
+    const script = 'ip link set lo up && exec "$0" "$@"';
+    const args = ['--net', 'sh', '-c', script, process.execPath, RUN, '100', '5'];
+    const { stdout } = await promisify(execFile)('unshare', args, { timeout: 110_000 });
+    report = JSON.parse(stdout);
+  });
+
+  function countsOf(group: string): Readonly<Record<string, number>> {
+    return report.groups[group] ?? {};
+  }
+
+  test('the link is slow and loses packets', () => {
+    expect(report.shortestTcpMs).toBeGreaterThanOrEqual(199);
+    expect(report.link.dropped / report.link.packets).toBeGreaterThan(0.02);
+  });
+
+  test('a hundred probes with a refused certificate under TLS 1.3 are never a success', () => {
+    const { client_cert_rejected = 0, closed_after_handshake = 0, ...others } = countsOf('refused13');
+    expect(others).toEqual({});
+    expect(client_cert_rejected + closed_after_handshake).toBe(100);
+    // where the alert is lost for good, a reset is all that arrives
+    expect(client_cert_rejected).toBeGreaterThan(70);
+  });
+
+  test('thirty probes with a refused certificate under TLS 1.2 are never a success', () => {
+    const { client_cert_rejected = 0, protocol = 0, ...others } = countsOf('refused12');
+    expect(others).toEqual({});
+    expect(client_cert_rejected + protocol).toBe(30);
+    expect(client_cert_rejected).toBeGreaterThan(15);
+  });
+
+  test('thirty probes with a refused certificate in mqtt mode are never a success', () => {
+    const { client_cert_rejected = 0, closed_after_handshake = 0, ...others } = countsOf('refusedMqtt');
+    expect(others).toEqual({});
+    expect(client_cert_rejected + closed_after_handshake).toBe(30);
+  });
+
+  test.each(['good13', 'goodMqtt'])(
+    'thirty probes with a good certificate are thirty successes (%s)',
+    (group) => {
+      expect(countsOf(group)).toEqual({ success: 30 });
+    },
+  );
+});

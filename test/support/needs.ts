@@ -1,0 +1,56 @@
+/** What end-to-end tests need of the machine, and skipping in plain sight where it is missing. */
+
+import { spawnSync } from 'node:child_process';
+import { describe } from 'vitest';
+import { MOSQUITTO } from './broker-image.ts';
+import { answersPing } from './engine-api.ts';
+
+export type Need = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+
+/** The socket of a Docker Engine, from E2E_DOCKER_SOCK, DOCKER_HOST or the usual place, if it answers. */
+export async function findEngine(): Promise<string | undefined> {
+  const { E2E_DOCKER_SOCK: own, DOCKER_HOST: host } = process.env;
+  const candidates = [own, /^unix:\/\/(\/.+)$/.exec(host ?? '')?.[1], '/var/run/docker.sock'];
+  for (const path of candidates) {
+    if (path !== undefined && path !== '' && (await answersPing(path))) return path;
+  }
+  return undefined;
+}
+
+const engineSocket = await findEngine();
+
+/** A Docker Engine that is running, and a Mosquitto to put into it. */
+export const ENGINE: Need =
+  engineSocket === undefined
+    ? missing('no Docker Engine answers at E2E_DOCKER_SOCK, DOCKER_HOST or /var/run/docker.sock')
+    : MOSQUITTO === undefined
+      ? missing('there is no mosquitto on this machine')
+      : { ok: true };
+
+export const ROOT: Need = process.getuid?.() === 0 ? { ok: true } : missing('not root');
+
+/** A program on the PATH. */
+export function program(name: string): Need {
+  return spawnSync(name, ['--version']).error === undefined ? { ok: true } : missing(`no ${name} here`);
+}
+
+/** All of them. */
+export function all(...needs: readonly Need[]): Need {
+  return needs.find((need) => !need.ok) ?? { ok: true };
+}
+
+/** The socket of {@link ENGINE}. */
+export function engineSocketPath(): string {
+  if (engineSocket === undefined) throw new Error('no Docker Engine');
+  return engineSocket;
+}
+
+/** A group of tests that share nothing but a theme; their waiting times overlap. Skipped, and says why, if it must be. */
+export function describeWith(need: Need, title: string, body: () => void): void {
+  if (need.ok) describe.concurrent(title, body);
+  else describe.skip(`${title} [skipped: ${need.reason}]`, body);
+}
+
+function missing(reason: string): Need {
+  return { ok: false, reason };
+}

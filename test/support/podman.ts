@@ -1,0 +1,61 @@
+/** A Podman service of the test's own, for the same API calls. Needs root and podman. */
+
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { openSync, readFileSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { answersPing, createEngineApi, type EngineApi } from './engine-api.ts';
+import { until } from './until.ts';
+
+export interface Podman {
+  readonly api: EngineApi;
+  /** Ends the service and removes its storage. */
+  end(): Promise<void>;
+}
+
+/** Raising limits is not everywhere allowed, even to root. */
+const CONFIGURATION = `
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+`;
+
+/** A Podman that keeps everything in `directory` and listens on a socket there. */
+export async function startPodman(directory: string): Promise<Podman> {
+  await mkdir(directory);
+  const at = (name: string) => join(directory, name);
+  await writeFile(at('containers.conf'), CONFIGURATION);
+  const log = openSync(at('podman.log'), 'a');
+  const globals = [
+    ...['--root', at('root'), '--runroot', at('run'), '--tmpdir', at('tmp'), '--storage-driver', 'vfs'],
+    ...['--cgroup-manager', 'cgroupfs', '--events-backend', 'file'],
+  ];
+  const env = { PATH: process.env['PATH'], HOME: directory, CONTAINERS_CONF: at('containers.conf') };
+  const socket = at('podman.sock');
+  const service = spawn('podman', [...globals, 'system', 'service', '--time=0', `unix://${socket}`], {
+    stdio: ['ignore', log, log],
+    env,
+  });
+  const tail = () => readFileSync(at('podman.log'), 'utf8').split('\n').slice(-20).join('\n');
+  await until(
+    'podman to answer',
+    () => {
+      if (hasExited(service)) throw new Error(`podman has ended\n${tail()}`);
+      return answersPing(socket);
+    },
+    { withinMs: 60_000, everyMs: 100, otherwise: tail },
+  );
+
+  async function end() {
+    spawnSync('podman', [...globals, 'rm', '--all', '--force', '--time', '0'], { env });
+    const exited = new Promise((resolve) => service.on('exit', resolve));
+    service.kill('SIGKILL');
+    if (!hasExited(service)) await exited;
+    await rm(directory, { recursive: true, force: true });
+  }
+
+  return { api: createEngineApi(socket), end };
+}
+
+function hasExited({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}
