@@ -1,0 +1,85 @@
+/** One self-contained executable: the pinned runtime with the bundle inside (a Node.js single executable application). */
+
+import { chmod, copyFile, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { command } from './command.ts';
+import { DIST, MODULES } from './paths.ts';
+import { hostRuntime, runtimeFor } from './runtime.ts';
+import { strip } from './strip.ts';
+import type { Target } from './target.ts';
+
+/** Baked in; docs/decisions/0009-one-executable.md says what each brings. */
+export const FLAGS = [
+  '--max-semi-space-size=1',
+  '--optimize-for-size',
+  '--v8-pool-size=0',
+  // else SIGUSR1 opens the inspector
+  '--disable-sigusr1',
+] as const;
+
+export interface ExecutableOptions {
+  readonly target: Target;
+  /** the program as one CommonJS file */
+  readonly code: Uint8Array;
+  readonly file: string;
+  /** for measurements; {@link FLAGS} unless told */
+  readonly flags?: readonly string[];
+  /** for measurements; true unless told */
+  readonly isStripped?: boolean;
+}
+
+export interface Executable {
+  readonly file: string;
+  /** the program that took the symbols out; undefined: they are still in */
+  readonly strippedBy: string | undefined;
+}
+
+/** The name that postject's documentation and the runtime agree on. */
+const RESOURCE = 'NODE_SEA_BLOB';
+const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
+
+/** Makes the executable. It appears under its name only when it is whole. */
+export async function makeExecutable(options: ExecutableOptions): Promise<Executable> {
+  const { target, file, isStripped = true } = options;
+  await mkdir(DIST, { recursive: true });
+  await mkdir(dirname(file), { recursive: true });
+  const workshop = await mkdtemp(join(DIST, '.build-'));
+  try {
+    const program = join(workshop, 'program');
+    await copyFile((await runtimeFor(target)).node, program);
+    const strippedBy = isStripped ? await strip(program, target) : undefined;
+    await inject(program, await makeBlob(workshop, options));
+    await chmod(program, 0o755);
+    await rename(program, file);
+    return { file, strippedBy };
+  } finally {
+    await rm(workshop, { recursive: true });
+  }
+}
+
+/** Without a code cache and a snapshot the blob is the same for every machine and in every build. */
+async function makeBlob(workshop: string, { code, flags = FLAGS }: ExecutableOptions): Promise<string> {
+  // relative names: the blob holds the name of its main file, and that must not be different everywhere
+  const settings = {
+    main: 'main.cjs',
+    output: 'blob',
+    disableExperimentalSEAWarning: true,
+    useSnapshot: false,
+    useCodeCache: false,
+    execArgv: flags,
+    // else NODE_OPTIONS is honoured
+    execArgvExtension: 'none',
+  };
+  await writeFile(join(workshop, 'main.cjs'), code);
+  await writeFile(join(workshop, 'sea.json'), JSON.stringify(settings));
+  const { node } = await hostRuntime();
+  await command(node, ['--experimental-sea-config', 'sea.json'], { cwd: workshop });
+  return join(workshop, 'blob');
+}
+
+async function inject(program: string, blob: string): Promise<void> {
+  const { node } = await hostRuntime();
+  const postject = join(MODULES, 'postject', 'dist', 'cli.js');
+  // it warns about names of sections that strip has taken out; that is of no importance
+  await command(node, [postject, program, RESOURCE, blob, '--sentinel-fuse', FUSE]);
+}
