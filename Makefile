@@ -1,0 +1,57 @@
+# Everything a developer does here. Needs git, make, Node.js 20 or newer with npm.
+
+.DEFAULT_GOAL := help
+.PHONY: help test lint demo format readme clean \
+  build build-linux-amd64 build-linux-arm64 docker docker-linux-amd64 docker-linux-arm64 rootfs release footprint
+
+help: ## this list
+	@grep -E '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
+
+# npm brings the pinned Node.js that everything runs on; `npm run` finds it first
+node_modules/.installed: package-lock.json package.json
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+lint: node_modules/.installed ## formatter, linter with the architecture rule, type check
+	npm run --silent lint
+	npm run --silent typecheck
+	npm run --silent readme -- --check
+
+test: lint ## all checks and tests; end-to-end tests where there is an engine and a broker
+	npm run --silent test
+
+demo: node_modules/.installed ## the watcher at work, in under a minute; DOCKER=1 for a real engine
+	@DOCKER=$(DOCKER) npm run --silent demo
+
+format: node_modules/.installed ## put the source into its one format
+	npm run --silent format
+
+readme: node_modules/.installed ## renew the README's table of settings
+	npm run --silent readme
+
+# the pinned Node.js, as for `npm run`
+NODE := npm exec --silent --offline -- node
+
+build: node_modules/.installed ## dist/mosquitto-cert-watcher, one executable for this machine
+	@$(NODE) scripts/build.ts
+
+build-linux-amd64 build-linux-arm64: build-%: node_modules/.installed ## dist/mosquitto-cert-watcher-linux-<architecture>
+	@$(NODE) scripts/build.ts $*
+
+docker: node_modules/.installed ## the image for this machine: mosquitto-cert-watcher:<version> and :latest
+	@$(NODE) scripts/image.ts
+
+docker-linux-amd64 docker-linux-arm64: docker-%: node_modules/.installed ## the image for another machine; needs BuildKit, no emulation
+	@$(NODE) scripts/image.ts $*
+
+rootfs: node_modules/.installed ## dist/rootfs-<architecture>: what the Dockerfile copies, for both
+	@$(NODE) scripts/image.ts --rootfs linux-amd64 linux-arm64
+
+release: node_modules/.installed ## dist/release: executables, checksums, bill of materials, licences
+	@$(NODE) scripts/release.ts
+
+footprint: build ## size, start-up, memory and CPU of the executable, measured
+	@$(NODE) bench/footprint.ts
+
+clean: ## remove what was built or installed
+	rm -rf node_modules dist
