@@ -22,6 +22,8 @@ export interface UpstreamSetup {
   readonly crl?: string;
   /** of a TLS proxy: where it connects to */
   readonly backendPort?: number;
+  /** a free one unless told: for a server that comes back */
+  readonly port?: number;
   /** address that mosquitto listens at; 127.0.0.1 unless told */
   readonly host?: string;
   /** lines for the server's configuration, or arguments */
@@ -276,7 +278,12 @@ function opensslConfig(version: TlsVersion): string[] {
   ];
 }
 
-async function prepare({ identity, trusted, crl }: UpstreamSetup): Promise<{ files: Files; port: number }> {
+async function prepare({
+  identity,
+  trusted,
+  crl,
+  port,
+}: UpstreamSetup): Promise<{ files: Files; port: number }> {
   const directory = await mkdtemp(join(tmpdir(), 'upstream-'));
   const path = (name: string) => join(directory, name);
   await writeFile(path('server.crt'), identity.chainPem);
@@ -292,7 +299,7 @@ async function prepare({ identity, trusted, crl }: UpstreamSetup): Promise<{ fil
     ca: path('clients.crt'),
     crl: crl === undefined ? undefined : path('clients.crl'),
   };
-  return { files, port: await closedPort() };
+  return { files, port: port ?? (await closedPort()) };
 }
 
 async function write({ directory }: Files, name: string, lines: readonly string[]): Promise<string> {
