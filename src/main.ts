@@ -8,11 +8,14 @@ import { probe } from './cli/probe.ts';
 import { run } from './cli/run.ts';
 import { loadSettings } from './config/load.ts';
 import type { Settings } from './core/settings.ts';
+import { leave, leaveIfTold } from './leave.ts';
 import { FULL_VERSION } from './version.ts';
 
 const PROGRAM = 'mosquitto-cert-watcher';
 const EXIT_USAGE = 2;
 const NO_UPSTREAM = 'UPSTREAM_ADDR is not set; name the broker to probe as host:port';
+
+leaveIfTold(process.argv.slice(2));
 
 // first of all: as PID 1 a process ignores SIGTERM until it has a handler
 const stop = new AbortController();
@@ -22,7 +25,7 @@ for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => stop.a
 process.stdout.on('error', () => undefined);
 process.stderr.on('error', () => undefined);
 
-main().then((code) => process.exit(code));
+main().then(leave);
 
 async function main(): Promise<number> {
   const args = readArguments(process.argv.slice(2));

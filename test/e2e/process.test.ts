@@ -1,5 +1,7 @@
 /** The process itself: settings, signals, exit codes and odd surroundings. Needs no engine. */
 
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -61,6 +63,35 @@ describe.concurrent('signals', () => {
     daemon.signal('SIGTERM');
     const { exit } = await endAfter(daemon, () => daemon.signal('SIGINT'));
     expect({ exit, told: daemon.count('stopped') }).toEqual({ exit: { code: 0, signal: null }, told: 1 });
+  });
+});
+
+/** A name server of this machine that hears every question and answers none; its resolv.conf. */
+async function silentResolver(stage: Stage) {
+  const server = createSocket('udp4');
+  const asked = once(server, 'message');
+  server.bind(53, '127.53.53.53');
+  await once(server, 'listening');
+  stage.onEnd(() => server.close());
+  const resolvConf = join(stage.directory, 'resolv.conf');
+  await writeFile(resolvConf, 'nameserver 127.53.53.53\n');
+  return { asked, resolvConf };
+}
+
+describeWith(all(ROOT, program('unshare')), 'a resolver that never answers', () => {
+  test('does not keep SIGTERM from ending it within a second, with exit code 0', async ({ stage }) => {
+    const { asked, resolvConf } = await silentResolver(stage);
+    await stage.certs.install(await makeSet());
+    const withResolver = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
+    const settings = { ...SHORT, CERT_DIR: stage.certs.path, ENABLE_TLS_PROBE: 'true' };
+    const daemon = stage.daemon(
+      { ...settings, DOCKER_SOCK: '/nowhere.sock', UPSTREAM_ADDR: 'broker.example.com' },
+      { wrapper: ['unshare', '--mount', 'sh', '-c', withResolver, resolvConf] },
+    );
+    await asked;
+    const { exit, tookMs, last } = await endAfter(daemon, () => daemon.signal('SIGTERM'));
+    expect({ exit, last }).toEqual({ exit: { code: 0, signal: null }, last: 'stopped' });
+    expect(tookMs).toBeLessThan(1_000);
   });
 });
 
