@@ -18,8 +18,8 @@ import type { Deed, Publication } from './publication.ts';
 import type { Settings } from './settings.ts';
 import { clip, summaryOf } from './summary.ts';
 
-/** What keeps a changed set from being applied, each counted once a rotation. */
-export const SUPPRESSION_REASONS = ['stability_window', 'cooldown', 'held', 'disabled'] as const;
+/** What keeps a changed set from being applied, each counted once a rotation, where restarts are enabled at all. */
+export const SUPPRESSION_REASONS = ['stability_window', 'cooldown', 'held'] as const;
 export type SuppressionReason = (typeof SUPPRESSION_REASONS)[number];
 
 /** Why a restart was no success: the engine's causes, and a broker that did not come back well. */
@@ -223,13 +223,12 @@ const SUPPRESSION_OF: Partial<Record<EventName, SuppressionReason>> = {
   restart_deferred: 'stability_window',
   restart_suppressed_cooldown: 'cooldown',
   restart_held: 'held',
-  restart_disabled: 'disabled',
 };
 
-/** A held set whose cause of failure changes is still the same held set. */
+/** A held set whose cause of failure changes is still the same held set. A watcher that restarts nothing suppresses nothing. */
 function countSuppressed(history: History, { event, details }: Announcement): History {
   const reason = SUPPRESSION_OF[event];
-  if (reason === undefined) return history;
+  if (reason === undefined || !history.snapshot.settings.restartEnabled) return history;
   const fingerprint = details['fingerprint'];
   if (reason === 'held' && history.heldFingerprint === fingerprint) return history;
   const { totals } = history.snapshot;
