@@ -8,7 +8,7 @@ import type { StateFile } from './adapters/state-file.ts';
 import { announce, type SaidConditions } from './core/announce.ts';
 import { type Decision, decide, type ProbeStep } from './core/decide.ts';
 import type { Announcement, Condition } from './core/events.ts';
-import { brokerIsInQuestion, type View } from './core/facts.ts';
+import { brokerIsInQuestion, isDueForGlance, type View } from './core/facts.ts';
 import * as memories from './core/memory.ts';
 import type { ProbePhase, ProbeVerdict } from './core/probe.ts';
 import type { Deed, Publication } from './core/publication.ts';
@@ -50,6 +50,9 @@ export interface Watcher {
 
 /** File events within this time of the last look wait for its end, so that a busy writer costs little. */
 const CLOSEST_LOOKS_MS = 100;
+
+/** An engine that is slow to show the broker must not hold up the look at the files for long. */
+const GLANCE_TIMEOUT_MS = 1_000;
 
 /** Starts the loop. It ends when `signal` aborts, after a restart that is under way. */
 export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher {
@@ -105,9 +108,13 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
     memory = memories.rememberFiles(memory, files, seen);
     await saveState();
     if (probing !== undefined && probing.identity !== files.identity) probing.abort.abort();
-    if (brokerIsInQuestion({ now: seen, files, memory, settings })) {
+    const view = { now: seen, files, memory, settings };
+    if (brokerIsInQuestion(view)) {
       const answer = await engine.inspect({ signal });
       memory = memories.rememberBroker(memory, files, answer, clock.now(), settings);
+    } else if (isDueForGlance(view)) {
+      const answer = await engine.inspect({ signal, timeoutMs: GLANCE_TIMEOUT_MS });
+      memory = memories.rememberGlance(memory, answer, clock.now());
     }
     return { now: clock.now(), files, memory, settings };
   }

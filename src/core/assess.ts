@@ -4,10 +4,12 @@
  */
 
 import type { Reason } from './branches.ts';
+import { type BrokerCondition, conditionOf, isSteady } from './broker.ts';
 import { daysRemaining } from './certificate.ts';
 import type { Decision } from './decide.ts';
 import { type Details, EVENTS, type EventName } from './events.ts';
 import type { View } from './facts.ts';
+import type { Moment } from './observation.ts';
 import type { ProbeCause, ProbeFailure } from './probe.ts';
 
 export type Level = 'ok' | 'warning' | 'critical' | 'unknown';
@@ -65,7 +67,7 @@ function findingsOf(view: View, decision: Decision): readonly Finding[] {
     ...probeFinding(view, certificatesAtFault).map((finding) =>
       isHeld ? { ...finding, sentence: `${finding.sentence}; the restart is held` } : finding,
     ),
-    ...brokerFinding(view),
+    ...(said.some(({ about }) => about === 'broker') ? [] : brokerFindings(view)),
   ];
   return findings.toSorted((a, b) => SEVERITY[a.level] - SEVERITY[b.level]);
 }
@@ -153,12 +155,54 @@ const PROBE_SENTENCES: Readonly<Record<ProbeCause, string>> = {
   mqtt_refused: 'the upstream accepts the certificate but refuses the MQTT login',
 };
 
-/** What the last restart for this very set has left behind, where no other condition tells of it. */
-function brokerFinding({ memory, files, settings }: View): Finding[] {
+/** The broker, where no condition of the decision tells of it: one finding at most. */
+function brokerFindings(view: View): Finding[] {
+  const [finding] = [...restartFinding(view), ...glanceFinding(view)];
+  return finding === undefined ? [] : [finding];
+}
+
+/** The broker as the engine described it last. */
+function glanceFinding({ memory: { glance }, settings: { container } }: View): Finding[] {
+  if (glance === undefined) return [];
+  const { answer } = glance;
+  if (!answer.ok) {
+    const sentence = `the engine cannot be asked about ${container}, and no rotation could be applied now: ${answer.problem}`;
+    return [{ level: 'warning', about: 'broker', sentence, advice: answer.hint }];
+  }
+  const condition = conditionOf(answer.value);
+  if (condition === 'well' || condition === 'starting') return [];
+  return [
+    {
+      level: brokerLevel(condition),
+      about: 'broker',
+      sentence: brokerSentence(container, condition, answer.value.exitCode),
+      advice: condition === 'stopped' ? ADVICE.broker_not_running : `see docker logs ${container}`,
+    },
+  ];
+}
+
+/** How bad the condition of a broker that is not well is: one that somebody has stopped may be meant to be. */
+export function brokerLevel(condition: Exclude<BrokerCondition, 'well'>): 'warning' | 'critical' {
+  return condition === 'stopped' || condition === 'starting' ? 'warning' : 'critical';
+}
+
+function brokerSentence(container: string, condition: BrokerCondition, exitCode: number): string {
+  if (condition === 'stopped') return `${container} does not run`;
+  if (condition === 'crashed') return `${container} has crashed with exit code ${exitCode}`;
+  if (condition === 'crash_loop')
+    return `${container} crashes again and again, with exit code ${exitCode}; its restart policy starts it anew`;
+  return `${container} fails its health check`;
+}
+
+/**
+ * What the last restart for this very set has left behind. A broker that has been seen to be well since then has
+ * been mended.
+ */
+function restartFinding({ memory, files, settings }: View): Finding[] {
   const { lastRestart: last, applied } = memory;
   if (last === undefined || files.kind !== 'complete' || last.fingerprint !== files.fingerprint) return [];
   const { container } = settings;
-  if (last.outcome.kind === 'unhealthy') {
+  if (last.outcome.kind === 'unhealthy' && !hasRecovered(memory.glance, last.at)) {
     const sentence = `${container} was not well after its last restart: ${last.outcome.why}`;
     const advice = `see docker logs ${container}; mend the cause and restart it by hand`;
     return [{ level: 'critical', about: 'broker', sentence, advice }];
@@ -168,6 +212,11 @@ function brokerFinding({ memory, files, settings }: View): Finding[] {
     return [{ level: 'warning', about: 'broker', sentence, advice: last.outcome.failure.hint }];
   }
   return [];
+}
+
+function hasRecovered(glance: View['memory']['glance'], since: Moment): boolean {
+  if (glance === undefined || !glance.answer.ok || glance.at.monoMs <= since.monoMs) return false;
+  return isSteady(glance.answer.value, glance.at.wallMs);
 }
 
 function wellSentence(view: View, decision: Decision): string {

@@ -63,6 +63,25 @@ export function isLeftStopped(broker: BrokerState): boolean {
   return broker.startedAtMs === undefined || broker.exitCode === 0;
 }
 
+/** How a broker is, for people. */
+export type BrokerCondition = 'well' | 'starting' | 'stopped' | 'crashed' | 'crash_loop' | 'unhealthy';
+
+/** Names the condition of a broker at one look; between two attempts of its restart policy it is in a crash loop. */
+export function conditionOf(broker: BrokerState): BrokerCondition {
+  if (broker.status === 'restarting') return 'crash_loop';
+  if (!broker.up) return isLeftStopped(broker) ? 'stopped' : 'crashed';
+  if (broker.health === 'unhealthy' || broker.health === 'starting') return broker.health;
+  return 'well';
+}
+
+/** A broker that dies of its configuration runs for a moment at each attempt, but not for this long. */
+const STEADY_MS = 10_000;
+
+/** Whether the broker is well, and has been running for long enough to believe it, by the wall clock. */
+export function isSteady(broker: BrokerState, wallMs: number): boolean {
+  return conditionOf(broker) === 'well' && wallMs - (broker.startedAtMs ?? wallMs) >= STEADY_MS;
+}
+
 /** One look at a broker that has been told to restart. */
 export type Recovery =
   /** up, and healthy where it has a health check */

@@ -1,6 +1,6 @@
 /** What follows from an observation and the memory before any verdict: windows, doubts, answers. */
 
-import { type BrokerState, type EngineAnswer, startedAfter } from './broker.ts';
+import { type BrokerState, type EngineAnswer, isSteady, startedAfter } from './broker.ts';
 import type { Memory } from './memory.ts';
 import type { CertificateSet, FilesObservation, Moment } from './observation.ts';
 import type { ProbeVerdict } from './probe.ts';
@@ -74,6 +74,19 @@ export function brokerIsInQuestion(view: View): boolean {
   if (!isValid || !isStable || !inDoubt) return false;
   const last = memory.broker;
   return last === undefined || last.identity !== files.identity || now.monoMs >= last.askAgainMonoMs;
+}
+
+/** A broker that runs well is looked at this often for those who look at us, any other more often. */
+const GLANCE_MS = 60_000;
+const CLOSER_GLANCE_MS = 10_000;
+
+/** Whether the broker should be looked at again although no decision hangs on it: where somebody is shown it. */
+export function isDueForGlance({ now, memory, settings }: View): boolean {
+  if (!settings.metricsEnabled) return false;
+  if (memory.glance === undefined) return true;
+  const { answer, at } = memory.glance;
+  const isCalm = answer.ok && isSteady(answer.value, at.wallMs);
+  return now.monoMs >= at.monoMs + (isCalm ? GLANCE_MS : CLOSER_GLANCE_MS);
 }
 
 /**

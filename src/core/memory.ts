@@ -48,6 +48,8 @@ export interface Memory {
         readonly askAgainMonoMs: number;
       }
     | undefined;
+  /** the engine's last answer of all, whatever it was asked for, as told to people */
+  readonly glance: { readonly answer: EngineAnswer<BrokerState>; readonly at: Moment } | undefined;
   /** how often in a row the pending restart could not be done */
   readonly fruitless: number;
   /** `FinishedAt` of a broker that our own failed restart left stopped */
@@ -83,6 +85,7 @@ export function createMemory(now: Moment, persisted: PersistedState | undefined)
     strayedAtMs: persisted?.strayedAtMs,
     lastRestartMonoMs: last === undefined ? undefined : onMonotonicClock(last, now),
     broker: undefined,
+    glance: undefined,
     fruitless: 0,
     stoppedByUs: undefined,
     lastRestart: undefined,
@@ -165,8 +168,14 @@ export function rememberBroker(
     ...memory,
     fruitless,
     broker: { answer, identity: files.identity, askAgainMonoMs },
+    glance: { answer, at: now },
     lastRestartMonoMs: memory.lastRestartMonoMs ?? predecessorsRestart(memory, answer, now),
   };
+}
+
+/** Takes in an answer that was asked for only to be shown: nothing is decided by it. */
+export function rememberGlance(memory: Memory, answer: EngineAnswer<BrokerState>, now: Moment): Memory {
+  return { ...memory, glance: { answer, at: now } };
 }
 
 function predecessorsRestart(
@@ -216,7 +225,12 @@ export function rememberRestart(
   now: Moment,
   settings: Settings,
 ): Memory {
-  const told: Memory = { ...memory, lastRestart: { outcome, at: now, fingerprint: set.fingerprint } };
+  const seen = answerOf(outcome);
+  const told: Memory = {
+    ...memory,
+    lastRestart: { outcome, at: now, fingerprint: set.fingerprint },
+    glance: seen === undefined ? memory.glance : { answer: seen, at: now },
+  };
   if (outcome.kind === 'not_done') {
     const fruitless = memory.fruitless + 1;
     const askAgainMonoMs = now.monoMs + backoff(fruitless, settings);
@@ -238,6 +252,12 @@ export function rememberRestart(
     return { ...counted, stoppedByUs: left !== undefined && !left.up ? left.finishedAt : undefined };
   }
   return rememberApplied(counted, { fingerprint: set.fingerprint, startedAt: outcome.broker?.startedAt });
+}
+
+/** What the engine said last during a restart. */
+function answerOf(outcome: RestartOutcome): EngineAnswer<BrokerState> | undefined {
+  if (outcome.kind === 'not_done') return outcome.failure;
+  return outcome.broker && { ok: true, value: outcome.broker };
 }
 
 /** A probe of this set has been started; an earlier verdict on the same set stays until the next. */

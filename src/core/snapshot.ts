@@ -244,22 +244,27 @@ function rememberCycle(history: History, view: View, decision: Decision): Histor
   const assessment =
     decision.transient && snapshot.cycle !== undefined ? snapshot.assessment : assess(view, decision);
   const aliveUntilMonoMs = view.now.monoMs + cycleAllowance(view.settings) + restartAllowance(decision, view);
-  const answered = rememberAnswer(history, view, decision);
-  return change(answered, { cycle, assessment, aliveUntilMonoMs });
+  const counted = countFruitless(history, view, decision);
+  return change(counted, { cycle, assessment, aliveUntilMonoMs, ...brokerOf(view, snapshot) });
 }
 
-/** The engine's answer of this cycle. One that kept a restart from being done counts as a failed restart. */
-function rememberAnswer(history: History, { memory, now }: View, { reason }: Decision): History {
+/** The broker as it was seen last, and why it could not be seen the last time. */
+function brokerOf({ memory: { glance } }: View, { broker }: Snapshot): Partial<Snapshot> {
+  if (glance === undefined) return {};
+  const { answer, at } = glance;
+  return answer.ok
+    ? { broker: { state: answer.value, atMs: at.wallMs }, engineFailure: undefined }
+    : { broker, engineFailure: { failure: answer, atMs: at.wallMs } };
+}
+
+/** An answer of the engine that kept a restart from being done counts as a failed restart. */
+function countFruitless(history: History, { memory }: View, { reason }: Decision): History {
   const asked = memory.broker;
   if (asked === undefined || asked === history.lastAnswer) return history;
   const { answer } = asked;
   const next = { ...history, lastAnswer: asked, countedFailure: undefined };
-  if (answer.ok) {
-    return change(next, { broker: { state: answer.value, atMs: now.wallMs }, engineFailure: undefined });
-  }
-  const failed = change(next, { engineFailure: { failure: answer, atMs: now.wallMs } });
-  const isNew = reason === 'engine_failed' && answer !== history.countedFailure;
-  return isNew ? countRestartFailure(failed, answer.cause) : failed;
+  const isNew = !answer.ok && reason === 'engine_failed' && answer !== history.countedFailure;
+  return isNew ? countRestartFailure(next, answer.cause) : next;
 }
 
 function rememberDeed(history: History, deed: Deed, wallMs: number): History {

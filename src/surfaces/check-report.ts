@@ -1,6 +1,7 @@
 /** What `check` found, as an aligned table for a terminal and as JSON. */
 
-import { type Assessment, type Level, probeLevel, probeSentence } from '../core/assess.ts';
+import { type Assessment, brokerLevel, type Level, probeLevel, probeSentence } from '../core/assess.ts';
+import { conditionOf } from '../core/broker.ts';
 import type { Step } from '../core/decide.ts';
 import { formatDuration } from '../core/duration.ts';
 import type { Moment } from '../core/observation.ts';
@@ -183,11 +184,11 @@ function brokerRow({ settings, broker, engineFailure }: Snapshot): Row {
   if (state === undefined)
     return { name, level: undefined, message: `${settings.container} was not asked about` };
   const health = state.health === undefined ? '' : `, ${state.health}`;
+  const condition = conditionOf(state);
   const since = state.startedAtMs === undefined ? '' : `, started ${timestamp(state.startedAtMs)}`;
-  const isWell = state.up && (state.health === undefined || state.health === 'healthy');
   return {
     name,
-    level: isWell ? 'ok' : 'warning',
+    level: condition === 'well' ? 'ok' : brokerLevel(condition),
     message: `${settings.container} is ${state.status}${health}${since}`,
   };
 }

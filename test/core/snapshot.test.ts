@@ -40,6 +40,8 @@ describe('how things stand', () => {
     ['broker_stopped', 'broker_not_running', 'warning', 'TLS_PROBE'],
     ['restarting', 'restart', 'ok', 'RESTART_MOSQUITTO'],
     ['unhealthy', 'unchanged', 'critical', 'HASH_UNCHANGED'],
+    ['recovered', 'in_cooldown', 'ok', 'IN_COOLDOWN'],
+    ['crashed', 'unchanged', 'critical', 'HASH_UNCHANGED'],
     ['uncertain', 'in_cooldown', 'warning', 'IN_COOLDOWN'],
     ['refused', 'engine_failed', 'critical', 'TLS_PROBE'],
   ] as const)(
@@ -76,6 +78,52 @@ describe('how things stand', () => {
     );
     const reasons = new Set(seen.flat().map(({ cycle }) => cycle?.decision.reason));
     expect(REASONS.filter((reason) => !reasons.has(reason))).toEqual(['watcher_just_started']);
+  });
+});
+
+describe('the broker between rotations', () => {
+  const shown = { settings: { metricsEnabled: true } };
+
+  it('is looked at every minute for those who look at us', async () => {
+    const world = createWorld(shown);
+    world.startWatcher();
+    await world.advance(600_000);
+    expect(world.inspections).toBeGreaterThanOrEqual(10);
+    expect(world.inspections).toBeLessThanOrEqual(11);
+  });
+
+  it('is left alone where nobody is shown it', async () => {
+    const world = createWorld();
+    world.startWatcher();
+    await world.advance(600_000);
+    expect(world.inspections).toBe(0);
+  });
+
+  it('is a warning when it was stopped, and is not restarted for it', async () => {
+    const world = createWorld(shown);
+    world.startWatcher();
+    if (world.broker) world.broker = { ...world.broker, up: false, status: 'exited', exitCode: 0 };
+    await world.advance(61_000);
+    expect(snapshotOf(world).assessment.findings).toContainEqual(
+      expect.objectContaining({
+        about: 'broker',
+        level: 'warning',
+        sentence: 'eclipse-mosquitto does not run',
+      }),
+    );
+    expect(world.restarts).toEqual([]);
+  });
+
+  it('is a warning when the engine cannot be asked, until it can', async () => {
+    const world = createWorld(shown);
+    world.startWatcher();
+    world.engineDown = fix.engineFailure();
+    await world.advance(61_000);
+    const aboutBroker = () => snapshotOf(world).assessment.findings.filter(({ about }) => about === 'broker');
+    expect(aboutBroker()).toMatchObject([{ level: 'warning', advice: 'start the engine' }]);
+    world.engineDown = undefined;
+    await world.advance(11_000);
+    expect(aboutBroker()).toEqual([]);
   });
 });
 

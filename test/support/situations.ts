@@ -195,6 +195,21 @@ export const SITUATIONS: Readonly<Record<string, () => Promise<World>>> = {
     await world.advance(400_000);
     return world;
   },
+  recovered: async () => {
+    const world = await settled({ settings: { metricsEnabled: true } });
+    world.nextStart = { up: false, status: 'exited', exitCode: 1 };
+    await rotated(world);
+    world.nextStart = {};
+    world.startByHand();
+    await world.advance(60_000);
+    return world;
+  },
+  crashed: async () => {
+    const world = await settled({ settings: { metricsEnabled: true } });
+    if (world.broker) world.broker = { ...world.broker, up: false, status: 'exited', exitCode: 139 };
+    await world.advance(61_000);
+    return world;
+  },
   uncertain: async () => {
     const world = await settled();
     world.restartCall = 'lost';

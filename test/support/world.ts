@@ -72,6 +72,8 @@ export function createWorld({
     nextStart: {} as Partial<BrokerState>,
     verdict: (_set: CertificateSet): ProbeVerdict => fix.probeSuccess(),
     probes: 0,
+    /** how often the engine was asked about the broker */
+    inspections: 0,
     state: undefined as PersistedState | undefined,
 
     elapsedMs: () => clock.elapsedMs(),
@@ -154,7 +156,10 @@ export function createWorld({
       isKilled ? new Promise<T>(() => undefined) : Promise.resolve(value);
     const simulated = createSimulatedEngine();
     const engine: Engine = {
-      inspect: async () => alive(await simulated.inspect()),
+      inspect: async () => {
+        world.inspections += 1;
+        return alive(await simulated.inspect());
+      },
       restart: async (seconds) => alive(await simulated.restart(seconds)),
     };
     let hint: (() => void) | undefined;
