@@ -25,6 +25,7 @@ const SCHEMA = v.strictObject({
     v.strictObject({
       fingerprint: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
       started_at: v.optional(v.string()),
+      not_after: v.optional(v.pipe(v.string(), v.isoTimestamp())),
     }),
   ),
   strayed_at: v.optional(v.pipe(v.string(), v.isoTimestamp())),
@@ -77,9 +78,13 @@ export function parseState(text: string): PersistedState | undefined {
   if (!result.success) return undefined;
   const { applied, strayed_at: strayedAt, last_restart_at: lastRestartAt } = result.output;
   return {
-    applied: applied && { fingerprint: applied.fingerprint, startedAt: applied.started_at },
-    strayedAtMs: strayedAt === undefined ? undefined : Date.parse(strayedAt),
-    lastRestartAtMs: lastRestartAt === undefined ? undefined : Date.parse(lastRestartAt),
+    applied: applied && {
+      fingerprint: applied.fingerprint,
+      startedAt: applied.started_at,
+      notAfterMs: timeOf(applied.not_after),
+    },
+    strayedAtMs: timeOf(strayedAt),
+    lastRestartAtMs: timeOf(lastRestartAt),
   };
 }
 
@@ -87,11 +92,19 @@ function serialize({ applied, strayedAtMs, lastRestartAtMs }: PersistedState): s
   const state: v.InferInput<typeof SCHEMA> = { version: 1 };
   const whole = {
     ...state,
-    applied: applied && { fingerprint: applied.fingerprint, started_at: applied.startedAt },
+    applied: applied && {
+      fingerprint: applied.fingerprint,
+      started_at: applied.startedAt,
+      not_after: isoTime(applied.notAfterMs),
+    },
     strayed_at: isoTime(strayedAtMs),
     last_restart_at: isoTime(lastRestartAtMs),
   };
   return `${JSON.stringify(whole, null, 2)}\n`;
+}
+
+function timeOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Date.parse(text);
 }
 
 function isoTime(ms: number | undefined): string | undefined {

@@ -1,10 +1,12 @@
 /** Makes settings of the environment and a configuration file, or says everything that is wrong with them. */
 
 import { isIP } from 'node:net';
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { Settings } from '../core/settings.ts';
 import { suggest } from '../core/suggest.ts';
 import { readRegularFile } from '../system/regular-file.ts';
+import { shareOf } from './splay.ts';
 import { type Entry, TABLE } from './table.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -112,6 +114,7 @@ function settingsFrom(
     checkIntervalMs: read(TABLE.checkIntervalMs),
     stabilityWindowMs: read(TABLE.stabilityWindowMs),
     cooldownMs: read(TABLE.cooldownMs),
+    splayMs: splayOf(read(TABLE.restartSplayMs)),
     expiryWarnDays: read(TABLE.expiryWarnDays),
     engine:
       read(TABLE.dockerHost) ??
@@ -132,6 +135,11 @@ function settingsFrom(
   };
   if (problems.length > 0 || !isComplete(partial)) return { ok: false, problems };
   return { ok: true, settings: { ...partial, ...optional } };
+}
+
+/** What falls to this host of the whole splay. */
+function splayOf(wholeMs: number | undefined): number | undefined {
+  return wholeMs === undefined ? undefined : Math.round(wholeMs * shareOf(hostname()));
 }
 
 /** TLS has no server name for an address (RFC 6066, section 3). */

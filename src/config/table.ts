@@ -91,6 +91,12 @@ export const TABLE = {
     'how long the files must have been unchanged before a restart',
   ),
   cooldownMs: entry('RESTART_COOLDOWN', '300s', parsers.duration('0'), 'least time between two restarts'),
+  restartSplayMs: entry(
+    'RESTART_SPLAY',
+    '0',
+    parsers.duration('0'),
+    'time over which a fleet spreads its restarts; each host has a fixed share of it',
+  ),
   expiryWarnDays: entry(
     'EXPIRY_WARN_DAYS',
     '14',

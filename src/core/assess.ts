@@ -239,6 +239,8 @@ function settledSentence({ files, memory, settings, now }: View): string {
 const PENDING_SENTENCES: Partial<Record<Reason, string>> = {
   not_stable:
     'new certificates have arrived; the broker is restarted once they have been unchanged for a while',
+  restart_splayed:
+    'new certificates have arrived; the restarts of the fleet are spread out, and this broker has its turn soon',
   in_cooldown: 'new certificates have arrived; the broker is restarted when the cooldown has passed',
   probe_pending: 'new certificates have arrived; the upstream is being asked whether it accepts them',
   watcher_just_started:

@@ -50,6 +50,7 @@ export const REASONS = [
   'probe_pending',
   'probe_holds',
   'restart_disabled',
+  'restart_splayed',
   'engine_failed',
   'broker_not_running',
   'watcher_just_started',
@@ -60,7 +61,12 @@ export type Reason = (typeof REASONS)[number];
 /** What a verdict asks to be done to the broker, or to the knowledge of it. */
 export type BrokerStep =
   /** the broker runs with this set without our doing: remember it */
-  | { readonly kind: 'adopt'; readonly fingerprint: string; readonly startedAt: string }
+  | {
+      readonly kind: 'adopt';
+      readonly fingerprint: string;
+      readonly startedAt: string;
+      readonly notAfterMs: number;
+    }
   | { readonly kind: 'restart'; readonly set: CertificateSet; readonly broker: BrokerState };
 
 export interface Verdict {
@@ -142,6 +148,7 @@ export const SET_BRANCHES: readonly {
   { via: ['HASH_CHANGED', 'TLS_PROBE'], branch: probePending },
   { via: [], branch: probeHolds },
   { via: [], branch: restartDisabled },
+  { via: [], branch: restartSplayed },
   { via: [], branch: engineFailed },
   { via: [], branch: brokerNotRunning },
   { via: [], branch: watcherJustStarted },
@@ -236,7 +243,12 @@ function brokerAlreadyCurrent({ isLoaded, isPairUnknown, broker, files }: SetFac
     boxes: ['HASH_UNCHANGED'],
     reason: 'broker_already_current',
     sentence: `the broker was started at ${startedAt} and has read these files`,
-    step: { kind: 'adopt', fingerprint: files.fingerprint, startedAt },
+    step: {
+      kind: 'adopt',
+      fingerprint: files.fingerprint,
+      startedAt,
+      notAfterMs: files.leaf.notAfterMs,
+    },
   };
 }
 
@@ -273,6 +285,20 @@ function restartDisabled(facts: SetFacts): Verdict | undefined {
     sentence: conditions.messageOf(disabled),
     conditions: [disabled],
     pending: true,
+  };
+}
+
+function restartSplayed(facts: SetFacts): Verdict | undefined {
+  const { now, splayedAtMonoMs } = facts;
+  if (now.monoMs >= splayedAtMonoMs) return undefined;
+  const splayed = conditions.restartSplayed(facts);
+  return {
+    boxes: [],
+    reason: 'restart_splayed',
+    sentence: conditions.messageOf(splayed),
+    conditions: [splayed],
+    pending: true,
+    untilMonoMs: splayedAtMonoMs,
   };
 }
 

@@ -132,10 +132,27 @@ export function restartDeferred(view: SetFacts): Condition {
     event: 'restart_deferred',
     subject: 'changed set',
     details: {
+      reason: 'stability_window',
       fingerprint: files.fingerprint,
       stability_window: formatDuration(view.settings.stabilityWindowMs),
       not_before: timestamp(view.now.wallMs + waitMs),
       message: `the certificates have changed; the restart waits until they have been unchanged for ${formatDuration(view.settings.stabilityWindowMs)}`,
+    },
+  };
+}
+
+export function restartSplayed(view: SetFacts): Condition {
+  const { files, now, splayedAtMonoMs } = view;
+  const waitMs = splayedAtMonoMs - now.monoMs;
+  return {
+    event: 'restart_deferred',
+    about: 'splay',
+    subject: files.fingerprint,
+    details: {
+      reason: 'splay',
+      fingerprint: files.fingerprint,
+      not_before: timestamp(now.wallMs + waitMs),
+      message: `the restarts of a fleet are spread out (RESTART_SPLAY): this broker is restarted in ${formatDuration(waitMs)}`,
     },
   };
 }

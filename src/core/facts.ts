@@ -20,6 +20,8 @@ export interface SetFacts extends View {
   /** when the files will have been unchanged for the stability window */
   readonly stableAtMonoMs: number;
   readonly isStable: boolean;
+  /** when this host's share of RESTART_SPLAY, counted from the end of the stability window, has passed */
+  readonly splayedAtMonoMs: number;
   /** when the cooldown ends */
   readonly readyAtMonoMs: number;
   /** not the set that the broker is known to have */
@@ -46,6 +48,7 @@ export function factsOf(view: View, files: CertificateSet): SetFacts {
     files,
     stableAtMonoMs,
     isStable: stableAtMonoMs <= now.monoMs,
+    splayedAtMonoMs: splayEnd(view, stableAtMonoMs),
     readyAtMonoMs:
       memory.lastRestartMonoMs === undefined ? now.monoMs : memory.lastRestartMonoMs + settings.cooldownMs,
     isChanged,
@@ -54,6 +57,17 @@ export function factsOf(view: View, files: CertificateSet): SetFacts {
     isPairUnknown: settings.probeEnabled && probe?.filesPassed !== true,
     verdict: probe?.verdict,
   };
+}
+
+/** However long the splay, the broker is restarted this long before its old certificate expires. */
+const SPLAY_MARGIN_MS = 600_000;
+
+/** Where nobody knows when the old certificate expires, there is no time to lose: no splay. */
+function splayEnd({ now, memory, settings }: View, stableAtMonoMs: number): number {
+  const notAfterMs = memory.applied?.notAfterMs;
+  if (notAfterMs === undefined) return stableAtMonoMs;
+  const latestMonoMs = now.monoMs + (notAfterMs - SPLAY_MARGIN_MS - now.wallMs);
+  return Math.max(stableAtMonoMs, Math.min(stableAtMonoMs + settings.splayMs, latestMonoMs));
 }
 
 /** Monotonic milliseconds since when the files have been seen as they are. */

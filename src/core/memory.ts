@@ -13,6 +13,8 @@ export interface Applied {
   readonly fingerprint: string;
   /** the engine's `StartedAt` of the start that loaded it; undefined if that start was never seen */
   readonly startedAt: string | undefined;
+  /** when its client certificate expires, milliseconds since the epoch; undefined if it was never seen */
+  readonly notAfterMs?: number | undefined;
 }
 
 /** The probe of one set, as far as it has come. */
@@ -251,7 +253,11 @@ export function rememberRestart(
     const left = outcome.broker;
     return { ...counted, stoppedByUs: left !== undefined && !left.up ? left.finishedAt : undefined };
   }
-  return rememberApplied(counted, { fingerprint: set.fingerprint, startedAt: outcome.broker?.startedAt });
+  return rememberApplied(counted, {
+    fingerprint: set.fingerprint,
+    startedAt: outcome.broker?.startedAt,
+    notAfterMs: set.leaf.notAfterMs,
+  });
 }
 
 /** What the engine said last during a restart. */

@@ -32,6 +32,8 @@ export interface Settings {
   readonly checkIntervalMs: number;
   readonly stabilityWindowMs: number;
   readonly cooldownMs: number;
+  /** what falls to this host of the time over which a fleet spreads its restarts (`RESTART_SPLAY`) */
+  readonly splayMs: number;
   readonly expiryWarnDays: number;
   readonly engine: EngineEndpoint;
   /** undefined: the container's own */

@@ -19,7 +19,7 @@ import type { Settings } from './settings.ts';
 import { clip, summaryOf } from './summary.ts';
 
 /** What keeps a changed set from being applied, each counted once a rotation, where restarts are enabled at all. */
-export const SUPPRESSION_REASONS = ['stability_window', 'cooldown', 'held'] as const;
+export const SUPPRESSION_REASONS = ['stability_window', 'splay', 'cooldown', 'held'] as const;
 export type SuppressionReason = (typeof SUPPRESSION_REASONS)[number];
 
 /** Why a restart was no success: the engine's causes, and a broker that did not come back well. */
@@ -227,7 +227,7 @@ const SUPPRESSION_OF: Partial<Record<EventName, SuppressionReason>> = {
 
 /** A held set whose cause of failure changes is still the same held set. A watcher that restarts nothing suppresses nothing. */
 function countSuppressed(history: History, { event, details }: Announcement): History {
-  const reason = SUPPRESSION_OF[event];
+  const reason = details['reason'] === 'splay' ? 'splay' : SUPPRESSION_OF[event];
   if (reason === undefined || !history.snapshot.settings.restartEnabled) return history;
   const fingerprint = details['fingerprint'];
   if (reason === 'held' && history.heldFingerprint === fingerprint) return history;
@@ -379,6 +379,7 @@ const WAITING_REASONS: ReadonlySet<Reason> = new Set([
   'engine_failed',
   'broker_not_running',
   'watcher_just_started',
+  'restart_splayed',
 ]);
 /** Verdicts that only another probe can end. */
 const REPROBED_REASONS: ReadonlySet<Reason> = new Set(['probe_holds', 'key_unusable']);

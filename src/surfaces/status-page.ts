@@ -126,6 +126,7 @@ function sign(level: Level): Markup {
 /** What the moment that is counted down to brings. */
 const WAIT_WORDS: Partial<Record<Reason, string>> = {
   not_stable: 'The stability window ends',
+  restart_splayed: 'The turn of this broker comes',
   in_cooldown: 'The cooldown ends',
   cert_not_yet_valid: 'The certificate becomes valid',
   probe_holds: 'The upstream is probed again',

@@ -9,7 +9,11 @@ import { asNobody, onFullDisk } from '../support/unprivileged.ts';
 
 const FINGERPRINT = 'a1'.repeat(32);
 const STATE: PersistedState = {
-  applied: { fingerprint: FINGERPRINT, startedAt: '2026-03-01T11:00:00.123456789Z' },
+  applied: {
+    fingerprint: FINGERPRINT,
+    startedAt: '2026-03-01T11:00:00.123456789Z',
+    notAfterMs: Date.UTC(2026, 4, 30, 12),
+  },
   strayedAtMs: Date.UTC(2026, 2, 1, 11, 30),
   lastRestartAtMs: Date.UTC(2026, 2, 1, 11),
 };
@@ -82,8 +86,12 @@ describe('save', () => {
   it('writes what load reads, whatever the state is', async () => {
     const file = createStateFile(await statePath());
     const hex = fc.stringMatching(/^[0-9a-f]{64}$/);
-    const applied = fc.record({ fingerprint: hex, startedAt: fc.option(fc.string(), { nil: undefined }) });
     const wallMs = fc.integer({ min: 0, max: Date.UTC(2100, 0) });
+    const applied = fc.record({
+      fingerprint: hex,
+      startedAt: fc.option(fc.string(), { nil: undefined }),
+      notAfterMs: fc.option(wallMs, { nil: undefined }),
+    });
     const state = fc.record({
       applied: fc.option(applied, { nil: undefined }),
       strayedAtMs: fc.option(wallMs, { nil: undefined }),
@@ -127,7 +135,8 @@ describe('save', () => {
   "version": 1,
   "applied": {
     "fingerprint": "${FINGERPRINT}",
-    "started_at": "2026-03-01T11:00:00.123456789Z"
+    "started_at": "2026-03-01T11:00:00.123456789Z",
+    "not_after": "2026-05-30T12:00:00.000Z"
   },
   "strayed_at": "2026-03-01T11:30:00.000Z",
   "last_restart_at": "2026-03-01T11:00:00.000Z"

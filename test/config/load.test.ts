@@ -1,7 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Environment, type Loaded, loadSettings } from '../../src/config/load.ts';
+import { shareOf } from '../../src/config/splay.ts';
 import { shownDefault, TABLE } from '../../src/config/table.ts';
 import type { Settings } from '../../src/core/settings.ts';
 import { settings } from '../support/core-fixtures.ts';
@@ -23,6 +25,7 @@ const CONTRACT = `
 | CHECK_INTERVAL | 5s |
 | STABILITY_WINDOW | 10s |
 | RESTART_COOLDOWN | 300s |
+| RESTART_SPLAY | 0 |
 | EXPIRY_WARN_DAYS | 14 |
 | DOCKER_SOCK | /var/run/docker.sock |
 | DOCKER_HOST | unset |
@@ -124,6 +127,7 @@ const VALID: readonly (readonly [string, string, Partial<Settings>])[] = [
   ['CHECK_INTERVAL', '10ms', { checkIntervalMs: 10 }],
   ['STABILITY_WINDOW', '0', { stabilityWindowMs: 0 }],
   ['RESTART_COOLDOWN', '1h', { cooldownMs: 3_600_000 }],
+  ['RESTART_SPLAY', '1h', { splayMs: Math.round(3_600_000 * shareOf(hostname())) }],
   ['EXPIRY_WARN_DAYS', '0', { expiryWarnDays: 0 }],
   ['DOCKER_SOCK', '/run/podman.sock', { engine: { kind: 'unix', path: '/run/podman.sock' } }],
   ['DOCKER_HOST', 'tcp://proxy:2375', { engine: { kind: 'tcp', host: 'proxy', port: 2375 } }],
@@ -218,6 +222,7 @@ const INVALID: Readonly<Record<string, string>> = {
   CHECK_INTERVAL: '0',
   STABILITY_WINDOW: '10',
   RESTART_COOLDOWN: '5 min',
+  RESTART_SPLAY: '-1h',
   EXPIRY_WARN_DAYS: '-1',
   DOCKER_SOCK: 'a\0',
   DOCKER_HOST: 'ssh://host',

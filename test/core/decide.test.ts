@@ -46,6 +46,10 @@ const changed = {
   files: fix.set('new', -60_000),
   memory: { applied: { fingerprint: 'old', startedAt: 'then' } },
 };
+const splayed = {
+  ...changed,
+  memory: { applied: { ...changed.memory.applied, notAfterMs: fix.EPOCH_MS + 10 * fix.DAY_MS } },
+};
 const known = {
   files: fix.set('same', -60_000),
   memory: { applied: { fingerprint: 'same', startedAt: 'then' } },
@@ -147,6 +151,12 @@ describe('the path through the state diagram', () => {
       'restarts are disabled',
       look({ ...changed, engine: running, verdict: good, settings: { restartEnabled: false } }),
       'restart_disabled',
+      TO_PROBE,
+    ],
+    [
+      'the restarts of the fleet are spread out',
+      look({ ...splayed, engine: running, verdict: good, settings: { splayMs: fix.DAY_MS } }),
+      'restart_splayed',
       TO_PROBE,
     ],
     [

@@ -31,6 +31,7 @@ describe('how things stand', () => {
     ['not_yet_valid', 'cert_not_yet_valid', 'warning', 'CERT_INVALID'],
     ['key_mismatch', 'key_unusable', 'critical', 'CERT_INVALID'],
     ['not_stable', 'not_stable', 'ok', 'NOT_STABLE'],
+    ['splayed', 'restart_splayed', 'ok', 'TLS_PROBE'],
     ['cooldown', 'in_cooldown', 'ok', 'IN_COOLDOWN'],
     ['probe_pending', 'probe_pending', 'ok', 'TLS_PROBE'],
     ['rejected', 'probe_holds', 'critical', 'TLS_PROBE'],

@@ -128,6 +128,7 @@ const WRONG = {
   CHECK_INTERVAL: '0',
   STABILITY_WINDOW: 'ten seconds',
   RESTART_COOLDOWN: '5 min',
+  RESTART_SPLAY: '-1h',
   EXPIRY_WARN_DAYS: '1.5',
   DOCKER_HOST: 'ssh://root@host',
   RESTART_STOP_TIMEOUT: '10 s',

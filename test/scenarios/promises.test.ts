@@ -496,6 +496,58 @@ describe('nothing loops', () => {
   });
 });
 
+describe('a splay', () => {
+  const SPLAY_MS = 1_800_000;
+
+  /** A broker whose old certificate is good for another `leftMs` when the new set is written. */
+  async function rotatedWith(leftMs: number, splayMs = SPLAY_MS) {
+    const world = createWorld({ settings: { probeEnabled: false, splayMs } });
+    const at = world.clock.now().wallMs;
+    world.write('A', { leaf: fix.certificate({ notAfterMs: at + 2 * COOLDOWN_MS + leftMs }) });
+    await world.advance(1);
+    world.startByHand();
+    world.startWatcher();
+    await world.advance(2 * COOLDOWN_MS - 1);
+    world.write('B');
+    return { world, writtenAtMs: world.elapsedMs() };
+  }
+
+  it('puts the restart off by the share of this host, counted from the end of the window', async () => {
+    const { world, writtenAtMs } = await rotatedWith(10 * fix.DAY_MS);
+    await world.advance(HOUR_MS);
+    expect(world.asked).toHaveLength(1);
+    expect(world.restarts.map(({ atMs }) => atMs)).toEqual([writtenAtMs + WINDOW_MS + SPLAY_MS + 300]);
+  });
+
+  it('never comes closer to the end of the old certificate than ten minutes', async () => {
+    const { world, writtenAtMs } = await rotatedWith(1_200_000);
+    await world.advance(HOUR_MS);
+    expect(world.restarts.map(({ atMs }) => atMs)).toEqual([writtenAtMs + 600_000 + 300]);
+  });
+
+  it('is none where the old certificate has expired already', async () => {
+    const { world, writtenAtMs } = await rotatedWith(0);
+    await world.advance(HOUR_MS);
+    expect(world.restarts.map(({ atMs }) => atMs)).toEqual([writtenAtMs + WINDOW_MS + 300]);
+  });
+
+  it('is said once, with the moment', async () => {
+    const { world } = await rotatedWith(10 * fix.DAY_MS);
+    await world.advance(HOUR_MS);
+    const splays = world.events('restart_deferred').filter(({ details }) => details['reason'] === 'splay');
+    expect(splays.map(({ details }) => details['not_before'])).toEqual([expect.stringMatching(/Z$/)]);
+  });
+
+  it('spares the restart that somebody does by hand meanwhile', async () => {
+    const { world } = await rotatedWith(10 * fix.DAY_MS);
+    await world.advance(60_000);
+    world.startByHand();
+    await world.advance(HOUR_MS);
+    expect(world.restarts).toEqual([]);
+    expect(world.loaded).toBe('B');
+  });
+});
+
 describe('restarts disabled', () => {
   it('says once per rotation what it would have done', async () => {
     const { world } = await settled({ settings: { restartEnabled: false } });

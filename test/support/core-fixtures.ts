@@ -32,6 +32,7 @@ export function settings(change: Partial<Settings> = {}): Settings {
     checkIntervalMs: 5_000,
     stabilityWindowMs: 10_000,
     cooldownMs: 300_000,
+    splayMs: 0,
     expiryWarnDays: 14,
     engine: { kind: 'unix', path: '/var/run/docker.sock' },
     stopTimeoutMs: undefined,

@@ -142,6 +142,10 @@ export const SITUATIONS: Readonly<Record<string, () => Promise<World>>> = {
     await world.advance(4_000);
     return world;
   },
+  splayed: async () => {
+    const world = await settled({ settings: { splayMs: 900_000 } });
+    return rotated(world);
+  },
   cooldown: async () => {
     const world = await rotated(await settled());
     return rotated(world, '99887766554433221100ffeeddccbbaa');

@@ -1,0 +1,11 @@
+/** The share of a splay that falls to one host: fixed for the host, spread evenly over a fleet. */
+
+import { createHash } from 'node:crypto';
+
+/** Bytes of the digest that are used: as many as a number holds exactly. */
+const BYTES = 6;
+
+/** From 0 (inclusive) to 1 (exclusive), always the same for this host name. */
+export function shareOf(hostName: string): number {
+  return createHash('sha256').update(hostName).digest().readUIntBE(0, BYTES) / 2 ** (8 * BYTES);
+}
