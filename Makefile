@@ -1,7 +1,7 @@
 # Everything a developer does here. Needs git, make, Node.js 20 or newer with npm.
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint demo format readme clean \
+.PHONY: help test lint demo format readme screenshots clean \
   build build-linux-amd64 build-linux-arm64 docker docker-linux-amd64 docker-linux-arm64 rootfs release footprint
 
 help: ## this list
@@ -25,6 +25,9 @@ demo: node_modules/.installed ## the watcher at work, in under a minute; DOCKER=
 
 format: node_modules/.installed ## put the source into its one format
 	npm run --silent format
+
+screenshots: node_modules/.installed ## renew the pictures of the status page; needs chromium
+	@$(NODE) scripts/screenshots.ts
 
 readme: node_modules/.installed ## renew the README's table of settings
 	npm run --silent readme

@@ -4,8 +4,9 @@
  */
 
 import { createHash } from 'node:crypto';
-import { type Assessment, type Level, probeLevel, probeSentence } from '../core/assess.ts';
+import { type Assessment, brokerLevel, type Level, probeLevel, probeSentence } from '../core/assess.ts';
 import type { Reason } from '../core/branches.ts';
+import { type BrokerCondition, conditionOf } from '../core/broker.ts';
 import { formatDuration } from '../core/duration.ts';
 import type { Moment } from '../core/observation.ts';
 import {
@@ -102,7 +103,7 @@ function favicon(level: Level): string {
 function verdictSection({ cycle }: Snapshot, { level, sentence, advice, findings }: Assessment): Markup {
   return html`<section class="verdict level-${level}" aria-label="How things stand">
 ${sign(level)}
-<h2 role="status"><span class="level-word">${LEVEL_WORDS[level]}:</span> ${sentence}</h2>
+<div role="status"><h2><span class="level-word">${LEVEL_WORDS[level]}:</span> ${sentence}</h2></div>
 <p class="advice">${sentenceCase(advice)}.</p>
 ${waitLine(cycle)}
 ${
@@ -272,17 +273,11 @@ function probeOutlook({ probeRunning, nextProbeAtMs }: CycleStatus): Markup | un
   return html`<p class="legend">Next probe in <span class="count" data-until="${Math.round(nextProbeAtMs)}"></span></p>`;
 }
 
-function brokerCard({
-  settings,
-  broker,
-  engineFailure,
-  cycle,
-  restarts,
-  restartingSinceMs,
-}: Snapshot): Markup {
+function brokerCard(snapshot: Snapshot): Markup {
+  const { settings, broker, engineFailure, cycle, restarts } = snapshot;
   const state = broker?.state;
   return html`<section class="card" aria-labelledby="broker"><h2 id="broker">Broker <span class="mono">${settings.container}</span></h2>
-${brokerLead(restartingSinceMs, cycle, settings.restartEnabled)}
+${brokerLead(snapshot)}
 ${engineFailure && html`<p class="tone-critical">${clip(engineFailure.failure.problem)}</p><p class="quiet">${sentenceCase(engineFailure.failure.hint)}.</p>`}
 <dl>${state && html`<dt>Started</dt><dd>${state.startedAtMs === undefined ? 'never' : `${dayAndClock(state.startedAtMs)} UTC`}</dd><dt>State</dt><dd>${state.status}${state.health && `, ${state.health}`}, as seen at ${dayAndClock(broker?.atMs ?? 0)} UTC</dd>`}${
     cycle?.applied &&
@@ -292,19 +287,27 @@ ${restarts.length === 0 ? html`<p class="legend"><br>No restart since the watche
 </section>`;
 }
 
-function brokerLead(
-  restartingSinceMs: number | undefined,
-  cycle: CycleStatus | undefined,
-  restartEnabled: boolean,
-): Markup {
+const CONDITION_WORDS: Readonly<Record<Exclude<BrokerCondition, 'well'>, string>> = {
+  starting: 'Starting',
+  stopped: 'Does not run',
+  crashed: 'Has crashed',
+  crash_loop: 'Crashes again and again',
+  unhealthy: 'Fails its health check',
+};
+
+function brokerLead({ restartingSinceMs, cycle, broker, settings }: Snapshot): Markup {
   if (restartingSinceMs !== undefined) {
     return html`<p class="lead">Being restarted since ${clock(restartingSinceMs)} UTC</p>`;
   }
+  const condition = broker === undefined ? 'well' : conditionOf(broker.state);
+  if (condition !== 'well') {
+    return html`<p class="lead tone-${brokerLevel(condition)}">${CONDITION_WORDS[condition]}</p>`;
+  }
   if (cycle?.pending === true) {
-    return html`<p class="lead">${restartEnabled ? 'A restart is pending' : 'Waits to be restarted by hand'}</p>`;
+    return html`<p class="lead">${settings.restartEnabled ? 'A restart is pending' : 'Waits to be restarted by hand'}</p>`;
   }
   if (cycle?.applied === undefined)
-    return html`<p class="lead quiet">Not asked about yet: no certificates to load</p>`;
+    return html`<p class="lead quiet">${broker === undefined ? 'Not asked about yet' : 'Runs, with certificates that are not known'}</p>`;
   if (cycle.applied.fingerprint !== cycle.fingerprint) return html`<p class="lead">Left alone</p>`;
   return html`<p class="lead tone-ok">Has the current certificates</p>`;
 }
@@ -340,7 +343,7 @@ function eventsCard({ events }: Snapshot, now: Moment): Markup {
         html`<li><time datetime="${iso(atMs)}">${when(atMs, now.wallMs)}</time><span><span class="mono tone-${EVENT_TONES[level]}">${event}</span>${(level === 'warn' || level === 'error') && html` <span class="visually-hidden">(${level})</span>`}</span><span class="message">${message}</span></li>`,
     );
   return html`<section class="card events-card" aria-labelledby="events"><h2 id="events">Last events</h2>
-${rows.length === 0 ? html`<p class="quiet">Nothing has happened yet.</p>` : html`<div class="scroll" tabindex="0" role="region" aria-labelledby="events"><ol class="events">${rows}</ol></div>`}
+${rows.length === 0 ? html`<p class="quiet">Nothing has happened yet.</p>` : html`<div class="scroll" tabindex="0" role="region" aria-label="The last events, the latest first"><ol class="events">${rows}</ol></div>`}
 </section>`;
 }
 
@@ -356,6 +359,7 @@ const NOTES: Partial<Record<Reason, string>> = {
   probe_pending: 'being probed',
   probe_holds: 'held, next probe',
   restart_disabled: 'switched off',
+  restart_splayed: 'its turn comes in',
   engine_failed: 'engine: next try',
   broker_not_running: 'broker is stopped',
   watcher_just_started: 'just started',

@@ -1,0 +1,226 @@
+/** The status page in a real Chromium, served as the daemon serves it. */
+
+import axe, { type AxeResults } from 'axe-core';
+import type { Page } from 'playwright-core';
+import { afterAll, test as base, beforeAll, describe, expect } from 'vitest';
+import { startWeb, type Web } from '../../src/surfaces/web.ts';
+import { type Browser, CHROMIUM, launchBrowser } from '../support/browser.ts';
+import * as fix from '../support/core-fixtures.ts';
+import { SITUATIONS, worldIn } from '../support/situations.ts';
+import { closedPort } from '../support/tls-servers.ts';
+import { until } from '../support/until.ts';
+import type { World } from '../support/world.ts';
+
+const VERSION = '1.2.3';
+
+let browser: Browser;
+
+/** A world whose status page is served, and opened in a page that keeps a record of what goes wrong. */
+interface Screen {
+  readonly page: Page;
+  /** errors in the console, exceptions, and requests to anywhere else than the watcher */
+  readonly faults: string[];
+  readonly origin: string;
+  /** Serves what the world's watcher publishes from now on. */
+  catchUp(): void;
+  /** Ends the server; the world goes on. */
+  takeDown(): void;
+  bringUp(): void;
+}
+
+/** Opens the page of this world. Everything is closed when the test ends. */
+const test = base.extend<{ open: (world: World) => Promise<Screen> }>({
+  // biome-ignore lint/correctness/noEmptyPattern: vitest reads a fixture's needs from the pattern
+  open: async ({}, use) => {
+    const ends: (() => unknown)[] = [];
+    await use(async (world) => {
+      const port = await closedPort();
+      const settings = { ...world.settings, metricsHost: '127.0.0.1', metricsPort: port };
+      let web: Web | undefined;
+      let shown = 0;
+      const catchUp = () => {
+        for (const publication of world.publications.slice(shown)) web?.show(publication);
+        shown = world.publications.length;
+      };
+      const bringUp = () => {
+        web = startWeb({ settings, version: VERSION, now: world.clock.now, say: () => undefined });
+        shown = 0;
+        catchUp();
+      };
+      const takeDown = () => web?.close();
+      bringUp();
+      ends.push(takeDown);
+      const origin = `http://127.0.0.1:${port}`;
+      const page = await browser.context.newPage();
+      ends.push(() => page.close());
+      const faults = watchFaults(page, origin);
+      await page.goto(origin);
+      return { page, faults, origin, catchUp, takeDown, bringUp };
+    });
+    for (const end of ends.toReversed()) await end();
+  },
+});
+
+function watchFaults(page: Page, origin: string): string[] {
+  const faults: string[] = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error') faults.push(`console: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => faults.push(`exception: ${error.message}`));
+  page.on('request', (request) => {
+    const url = request.url();
+    if (!url.startsWith(`${origin}/`) && !url.startsWith('data:')) faults.push(`request: ${url}`);
+  });
+  return faults;
+}
+
+/** What axe finds, as one line each. */
+async function axeFindings(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate<AxeResults>('axe.run()');
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`));
+}
+
+/** What runs in the page is text: this program is type-checked for Node.js, not for browsers. */
+const OVERFLOWING = `[...document.querySelectorAll('body *')]
+  .filter((element) => element.getBoundingClientRect().right > innerWidth + 0.5)
+  .map((element) => element.outerHTML.slice(0, 120))`;
+
+const FOCUSED = `document.activeElement.getAttribute('href') ?? document.activeElement.className`;
+
+const SMUGGLE_A_SCRIPT = `{
+  const script = document.createElement('script');
+  script.textContent = 'window.smuggled = true';
+  document.body.append(script);
+  window.smuggled === true;
+}`;
+
+const HOSTILE = `CN=<script>alert(1)</script>,O="><img src=x onerror=alert(2)>,OU=${'long'.repeat(60)}`;
+
+/** A watcher whose certificates and upstream do their worst. */
+async function hostileWorld(): Promise<World> {
+  const world = await worldIn('well');
+  world.verdict = () =>
+    fix.probeFailure({ error: '<img src=x onerror=alert(3)>', hint: '</p><script>alert(4)</script>' });
+  world.write('hostile', { leaf: fix.certificate({ subject: HOSTILE, issuer: HOSTILE }) });
+  await world.advance(60_000);
+  return world;
+}
+
+describe.skipIf(CHROMIUM === undefined)(
+  `the status page in a browser${CHROMIUM === undefined ? ' [skipped: no chromium here]' : ''}`,
+  () => {
+    beforeAll(async () => {
+      browser = await launchBrowser();
+    });
+    afterAll(() => browser.close());
+
+    describe.each([...Object.keys(SITUATIONS), 'hostile'])('%s', (name) => {
+      const makeWorld = () => (name === 'hostile' ? hostileWorld() : worldIn(name));
+
+      test('loads without an error and asks nobody else for anything', async ({ open }) => {
+        const { faults } = await open(await makeWorld());
+        expect(faults).toEqual([]);
+      });
+
+      test('has nothing that axe objects to, light or dark', async ({ open }) => {
+        const { page } = await open(await makeWorld());
+        for (const colorScheme of ['light', 'dark'] as const) {
+          await page.emulateMedia({ colorScheme });
+          expect(await axeFindings(page), colorScheme).toEqual([]);
+        }
+      });
+
+      test('fits into a phone and onto a wall', async ({ open }) => {
+        const { page } = await open(await makeWorld());
+        for (const width of [360, 1_440]) {
+          await page.setViewportSize({ width, height: 800 });
+          expect(await page.evaluate(OVERFLOWING), `${width} px`).toEqual([]);
+        }
+      });
+    });
+
+    test('follows the watcher without being loaded again', async ({ open }) => {
+      const world = await worldIn('well');
+      const { page, catchUp } = await open(world);
+      await page.evaluate('window.isSame = true');
+      world.write('99887766554433221100ffeeddccbbaa');
+      await world.advance(400_000);
+      world.write('00112233445566778899aabbccddeeff');
+      await world.advance(3_000);
+      catchUp();
+      await page.getByText('NOT STABLE').waitFor();
+      await page.locator('.box.end', { hasText: 'NOT STABLE' }).waitFor();
+      expect(await page.getByRole('status').textContent()).toMatch(/new certificates have arrived/);
+      expect(await page.evaluate('window.isSame')).toBe(true);
+    });
+
+    test('keeps what somebody has selected or scrolled to when it changes', async ({ open }) => {
+      const world = await worldIn('well');
+      const { page, catchUp } = await open(world);
+      const scroll = page.getByRole('region', { name: 'The last events' });
+      await page.setViewportSize({ width: 1_440, height: 500 });
+      await scroll.evaluate((element) => element.scrollTo(0, 40));
+      world.write('99887766554433221100ffeeddccbbaa');
+      await world.advance(3_000);
+      catchUp();
+      await page.locator('.box.end', { hasText: 'NOT STABLE' }).waitFor();
+      expect(await scroll.evaluate((element) => element.scrollTop)).toBe(40);
+    });
+
+    test('says that the watcher is gone, and is well again when it is back', async ({ open }) => {
+      const { page, takeDown, bringUp } = await open(await worldIn('well'));
+      takeDown();
+      const connection = page.locator('#connection');
+      await until('the page to notice', async () =>
+        /no answer from the watcher since/.test((await connection.textContent()) ?? ''),
+      );
+      bringUp();
+      await until('the page to recover', async () =>
+        /^\d\d:\d\d:\d\d UTC$/.test((await connection.textContent())?.trim() ?? ''),
+      );
+    });
+
+    test('counts down to what is waited for', async ({ open }) => {
+      const { page } = await open(await worldIn('cooldown'));
+      const count = page.locator('.verdict .count');
+      const before = await count.textContent();
+      expect(before).toMatch(/^\d+:\d\d$/);
+      await until('the count to go on', async () => (await count.textContent()) !== before);
+    });
+
+    test('shows hostile texts as texts', async ({ open }) => {
+      const { page, faults } = await open(await hostileWorld());
+      let dialogs = 0;
+      page.on('dialog', (dialog) => {
+        dialogs += 1;
+        return dialog.dismiss();
+      });
+      await page.reload();
+      expect(await page.locator('.subject').first().textContent()).toContain('<script>alert(1)</script>');
+      expect({ dialogs, faults }).toEqual({ dialogs: 0, faults: [] });
+    });
+
+    test('runs no script but its own, even if one got into it', async ({ open }) => {
+      const { page } = await open(await worldIn('well'));
+      expect(await page.evaluate(SMUGGLE_A_SCRIPT)).toBe(false);
+    });
+
+    test('lets the keyboard reach the events and every link', async ({ open }) => {
+      const { page } = await open(await worldIn('well'));
+      const reached: string[] = [];
+      for (let press = 0; press < 4; press++) {
+        await page.keyboard.press('Tab');
+        reached.push(await page.evaluate<string>(FOCUSED));
+      }
+      expect(reached).toEqual(['scroll', 'status.json', 'metrics', 'healthz']);
+    });
+
+    test('tells those who do not see it the path of the last cycle', async ({ open }) => {
+      const { page } = await open(await worldIn('rejected'));
+      const picture = page.getByRole('img', { name: 'State diagram' });
+      expect(await picture.getAttribute('aria-labelledby')).toContain('diagram-path');
+      expect(await page.locator('#diagram-path').textContent()).toMatch(/CHECK CERTS, .*TLS PROBE, .* held/);
+    });
+  },
+);
