@@ -32,8 +32,8 @@ screenshots: node_modules/.installed ## renew the pictures of the status page; n
 readme: node_modules/.installed ## renew the README's table of settings
 	npm run --silent readme
 
-# the pinned Node.js, as for `npm run`
-NODE := npm exec --silent --offline -- node
+# the pinned Node.js, as for `npm run`; not by `npm exec`, whose own options would bind every npm that it starts
+NODE := PATH="$(CURDIR)/node_modules/.bin:$$PATH" node
 
 build: node_modules/.installed ## dist/mosquitto-cert-watcher, one executable for this machine
 	@$(NODE) scripts/build.ts

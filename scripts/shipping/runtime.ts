@@ -59,7 +59,7 @@ async function pack(specifier: string, archive: string): Promise<void> {
   const directory = `${archive}.new`;
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
-  const args = ['pack', specifier, '--silent', '--ignore-scripts', '--pack-destination', directory];
+  const args = ['pack', specifier, '--loglevel=error', '--ignore-scripts', '--pack-destination', directory];
   const name = (await command('npm', args, { cwd: ROOT })).trim();
   await rename(join(directory, name), archive);
   await rm(directory, { recursive: true });
