@@ -85,7 +85,8 @@ export function createEngine(endpoint: EngineEndpoint, container: string): Engin
     );
     if (!answer.ok) return answer;
     const { status } = answer.value;
-    if (status >= 200 && status < 300) return { ok: true, value: undefined };
+    if (status === 204) return { ok: true, value: undefined };
+    if (status < 300) return failure('bad_answer', `restarting ${container}: HTTP ${status}, not 204`, true);
     return refusal(answer.value, 'restarting', container, status >= 500);
   }
 

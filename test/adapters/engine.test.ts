@@ -57,6 +57,13 @@ async function restart({ endpoint }: ScriptedEngine, stopTimeoutS = 10) {
   return createEngine(endpoint, 'broker').restart(stopTimeoutS);
 }
 
+describe('an answer to the restart', () => {
+  it('is believed only if it is the 204 of an engine', async () => {
+    const { engine } = await start({ restart: http(200, 'OK') });
+    expect(failed(await engine.restart(10))).toMatchObject({ cause: 'bad_answer', mayHaveHappened: true });
+  });
+});
+
 describe('version negotiation', () => {
   it("speaks the engine's own version", async () => {
     const { engine, requests } = await start({ ping: http(200, 'OK', { 'Api-Version': '1.41' }) });
