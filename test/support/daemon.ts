@@ -7,7 +7,7 @@ import * as v from 'valibot';
 import { until } from './until.ts';
 
 /** Exactly the seed's shape, and nothing beside it. */
-const LINE = v.strictObject({
+export const LINE = v.strictObject({
   timestamp: v.pipe(v.string(), v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)),
   level: v.picklist(['debug', 'info', 'warn', 'error']),
   component: v.picklist(['watcher', 'cert', 'tls', 'restart', 'metrics']),
@@ -28,8 +28,8 @@ export interface DaemonOptions {
   readonly gid?: number;
   /** runs this program with the watcher's command line behind its own arguments: `['unshare', '--pid', '--fork']` */
   readonly wrapper?: readonly string[];
-  /** another copy of the program than the one in this working tree */
-  readonly program?: { readonly node: string; readonly main: string };
+  /** another copy of the program than the one in this working tree; an executable of its own has no `main` */
+  readonly program?: { readonly node: string; readonly main?: string };
 }
 
 export interface Daemon {
@@ -62,7 +62,8 @@ export const PROGRAM = {
 /** Starts the watcher with these settings and nothing else in its environment. */
 export function startDaemon(settings: Readonly<Record<string, string>>, options: DaemonOptions = {}): Daemon {
   const { node, main } = options.program ?? PROGRAM;
-  const [command = node, ...args] = [...(options.wrapper ?? []), node, main, ...(options.args ?? [])];
+  const program = main === undefined ? [node] : [node, main];
+  const [command = node, ...args] = [...(options.wrapper ?? []), ...program, ...(options.args ?? [])];
   const child = spawn(command, args, {
     cwd: '/',
     env: { PATH: process.env['PATH'], ...settings },
