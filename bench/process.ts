@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 export interface Footprint {
   readonly residentMb: number;
-  /** what would be free if the process ended: its private pages */
+  /** what the process has written to: pages that nobody shares and that cannot be read again from a file */
   readonly privateMb: number;
   readonly openFiles: number;
   readonly threads: number;
@@ -22,7 +22,7 @@ export function footprintOf(pid: number): Footprint {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return {
     residentMb: kilobytes(status, 'VmRSS') / 1_024,
-    privateMb: (kilobytes(rollup, 'Private_Clean') + kilobytes(rollup, 'Private_Dirty')) / 1_024,
+    privateMb: kilobytes(rollup, 'Private_Dirty') / 1_024,
     openFiles: readdirSync(`/proc/${pid}/fd`).length,
     threads: Number(/^Threads:\s+(\d+)/m.exec(status)?.[1]),
     // fields 14 and 15 of proc(5), in ticks of a hundredth of a second
