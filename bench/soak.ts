@@ -22,6 +22,7 @@ const WARM_UP_SHARE = 0.25;
 const ALLOWED_GROWTH_MB = 6;
 
 const gateway = await createGateway();
+process.once('SIGINT', () => gateway.end().then(() => process.exit(130)));
 try {
   process.exitCode = await soak();
 } finally {
