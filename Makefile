@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help test lint demo format readme screenshots clean \
-  build build-linux-amd64 build-linux-arm64 docker docker-linux-amd64 docker-linux-arm64 rootfs release footprint soak
+  build build-linux-amd64 build-linux-arm64 docker docker-linux-amd64 docker-linux-arm64 rootfs release footprint bench soak fleet
 
 help: ## this list
 	@grep -E '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -53,8 +53,14 @@ rootfs: node_modules/.installed ## dist/rootfs-<architecture>: what the Dockerfi
 release: node_modules/.installed ## dist/release: executables, checksums, bill of materials, licences
 	@$(NODE) scripts/release.ts
 
+bench: build ## the watcher beside the shell script that people write instead, on a real engine
+	@$(NODE) bench/bench.ts
+
 soak: build ## a rotation every few seconds for twenty minutes, on a real engine; MINUTES=60 for more
 	@$(NODE) bench/soak.ts
+
+fleet: node_modules/.installed ## 100,000 gateways renewed in one minute, with and without RESTART_SPLAY
+	@$(NODE) bench/fleet.ts
 
 footprint: build ## size, start-up, memory and CPU of the executable, measured
 	@$(NODE) bench/footprint.ts

@@ -12,7 +12,6 @@ import { type Connection, connectInTurn, ignoreLateErrors } from './tls-probe/co
 import { type Course, type OnPhase, startCourse } from './tls-probe/course.ts';
 import { createCredentials } from './tls-probe/credentials.ts';
 import { settle, shakeHands, takeLeave } from './tls-probe/handshake.ts';
-import { FAREWELL, logIn } from './tls-probe/mqtt.ts';
 import { errorLine } from './tls-probe/openssl-error.ts';
 import { createResolver, needsResolver, type Resolve, systemResolve } from './tls-probe/resolve.ts';
 import { verifyServerIdentity } from './tls-probe/server-identity.ts';
@@ -92,6 +91,7 @@ async function probe(
   own: (socket: Socket) => void,
 ): Promise<ProbeVerdict | undefined> {
   const { target, upstream } = parts;
+  const mqtt = await mqttOf(target);
   const left = (): Limit => ({ ms: target.timeoutMs - course.elapsedMs(), signal });
 
   const context = await course.during('files', () => parts.openCredentials(left(), nowMs));
@@ -114,11 +114,20 @@ async function probe(
   const socket = secure(connection.value.socket, upstream, context.value);
   // it takes the TCP socket with it; destroying that one first, right after the handshake, crashes Node 24
   own(socket);
-  return await probeConnection(parts, connection.value, socket, { left, nowMs, signal, course });
+  return await probeConnection(parts, connection.value, socket, { left, nowMs, signal, course, mqtt });
+}
+
+type Mqtt = typeof import('./tls-probe/mqtt.ts');
+
+/** Loaded only where it is wanted: its library takes half as much memory as all the rest. */
+async function mqttOf({ mode }: ProbeTarget): Promise<Mqtt | undefined> {
+  return mode === 'mqtt' ? import('./tls-probe/mqtt.ts') : undefined;
 }
 
 interface Talk {
   readonly course: Course;
+  /** undefined: no login, only a handshake */
+  readonly mqtt: Mqtt | undefined;
   readonly signal: AbortSignal;
   readonly nowMs: number;
   left(): Limit;
@@ -133,7 +142,7 @@ async function probeConnection(
 ): Promise<ProbeVerdict | undefined> {
   const { target, upstream } = parts;
   const { address, roundTripMs } = connection;
-  const { course, nowMs, signal } = talk;
+  const { course, nowMs, signal, mqtt } = talk;
   const scene = (): Scene => {
     course.note(sightServer(socket, nowMs));
     const hasAnswered = connection.socket.bytesRead > 0;
@@ -154,16 +163,15 @@ async function probeConnection(
 
   const explain = (error: Error | undefined) => afterHandshakeFault(error, scene());
   const settleMs = Math.max(parts.settleMinMs, SETTLE_ROUND_TRIPS * Math.max(roundTripMs, handshake.value));
-  const mqtt = target.mode === 'mqtt';
   const proof = mqtt
     ? await course.during('mqtt', () =>
-        logIn(socket, { ms: Math.max(settleMs, target.timeoutMs), signal }, explain),
+        mqtt.logIn(socket, { ms: Math.max(settleMs, target.timeoutMs), signal }, explain),
       )
     : await course.during('settle', () => settle(socket, { ms: settleMs, signal }, explain));
   if (!proof.ok) return verdictOf(course, proof);
 
   const verdict = course.succeed(mqtt ? 'connack' : 'settled');
-  await takeLeave(socket, { ms: LEAVE_MS, signal }, mqtt ? FAREWELL : undefined);
+  await takeLeave(socket, { ms: LEAVE_MS, signal }, mqtt?.FAREWELL);
   return verdict;
 }
 

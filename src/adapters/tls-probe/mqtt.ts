@@ -2,10 +2,13 @@
 
 import { randomBytes } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import { generate, type Packet, parser } from 'mqtt-packet';
+import { generate, type Packet, parser, writeToStream } from 'mqtt-packet';
 import { type Explain, onHangUp } from './handshake.ts';
 import { errorLine } from './openssl-error.ts';
 import { type Fault, failed, type Limit, passed, type Step, within } from './step.ts';
+
+// else the first packet makes a buffer for each number up to 65,535, and keeps them: ten megabytes
+writeToStream.cacheNumbers = false;
 
 /** MQTT 3.1.1, table 3.1. */
 const REFUSALS: Readonly<Record<number, string>> = {

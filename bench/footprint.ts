@@ -1,0 +1,181 @@
+/**
+ * What the executable weighs and takes: size, start-up, memory and processor while nothing happens. Two watchers with
+ * the default settings and a set that the broker has loaded, one of them with metrics that are read every 15 s.
+ *
+ *     make footprint             # a table in Markdown, after two minutes
+ *     IDLE=10m make footprint    # memory after ten minutes, the processor over the ten that follow
+ */
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createReadStream, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createGzip } from 'node:zlib';
+import { bundle } from '../scripts/shipping/bundle.ts';
+import { readIdentity } from '../scripts/shipping/identity.ts';
+import { noticesFor } from '../scripts/shipping/notices.ts';
+import { DIST, PROGRAM } from '../scripts/shipping/paths.ts';
+import { makeRootfs, ROOT_DIRECTORY } from '../scripts/shipping/rootfs.ts';
+import { hostRuntime } from '../scripts/shipping/runtime.ts';
+import { hostTarget } from '../scripts/shipping/target.ts';
+import { formatDuration, parseDuration } from '../src/core/duration.ts';
+import { type Daemon, startDaemon } from '../test/support/daemon.ts';
+import { closedPort } from '../test/support/tls-servers.ts';
+import { machine } from './machine.ts';
+import { type Peers, startPeers } from './peers.ts';
+import { footprintOf } from './process.ts';
+
+const EXECUTABLE = join(DIST, PROGRAM);
+const STARTS = 20;
+const SCRAPE_EVERY_MS = 15_000;
+const HOUR_MS = 3_600_000;
+
+/** As in the image and in the unit. */
+const ENVIRONMENT = { MALLOC_ARENA_MAX: '1' };
+
+/** Megabytes of a million bytes, as docker counts them. */
+interface Size {
+  readonly plainMb: number;
+  readonly gzipMb: number;
+}
+
+interface Idle {
+  readonly residentMb: number;
+  readonly privateMb: number;
+  readonly cpuSPerHour: number;
+}
+
+const idleMs = parseDuration(process.env['IDLE'] ?? '60s');
+if (idleMs === undefined || idleMs < 1_000) throw new Error('IDLE has to be a duration such as 60s or 10m');
+
+const peers = await startPeers();
+try {
+  const executable = await sizeOf(() => createReadStream(EXECUTABLE));
+  const image = await sizeOfImage();
+  const startMs = await medianStart(peers);
+  const [off, on] = await Promise.all([
+    idle(peers, {}, idleMs),
+    idle(peers, { ENABLE_METRICS: 'true', METRICS_PORT: String(await closedPort()) }, idleMs),
+  ]);
+  print({ executable, image, startMs, off, on, idleMs });
+} finally {
+  await peers.close();
+}
+
+/** What the image holds, as a tar archive. Makes dist/rootfs-<architecture> of the executable that is there. */
+async function sizeOfImage(): Promise<Size> {
+  const identity = await readIdentity();
+  const notices = await noticesFor(await bundle(identity), await hostRuntime());
+  const parts = { target: hostTarget(), program: EXECUTABLE, notices, epochS: identity.epochS };
+  const directory = join(await makeRootfs(parts), ROOT_DIRECTORY);
+  return sizeOf(() => spawn('tar', ['-c', '-C', directory, '.']).stdout);
+}
+
+async function sizeOf(open: () => Readable): Promise<Size> {
+  return { plainMb: await bytesOf(open()), gzipMb: await bytesOf(open().pipe(createGzip())) };
+}
+
+async function bytesOf(stream: AsyncIterable<Buffer>): Promise<number> {
+  let bytes = 0;
+  for await (const chunk of stream) bytes += chunk.length;
+  return bytes / 1e6;
+}
+
+/** From exec to the line `started`, in milliseconds; the executable is in the page cache. */
+async function medianStart({ settings }: Peers): Promise<number> {
+  const times: number[] = [];
+  for (let count = 0; count < STARTS; count += 1) times.push(await startUp(settings));
+  return times.toSorted((a, b) => a - b)[Math.floor(STARTS / 2)] ?? Number.NaN;
+}
+
+async function startUp(settings: Readonly<Record<string, string>>): Promise<number> {
+  const beganAt = performance.now();
+  const child = spawn(EXECUTABLE, { env: { ...ENVIRONMENT, ...settings } });
+  const gone = once(child, 'close');
+  const [first] = await once(child.stdout, 'data');
+  const tookMs = performance.now() - beganAt;
+  child.kill('SIGKILL');
+  await gone;
+  if (!String(first).includes('"event":"started"')) throw new Error(`it began with something else: ${first}`);
+  return tookMs;
+}
+
+function start(settings: Readonly<Record<string, string>>): Daemon {
+  return startDaemon({ ...ENVIRONMENT, ...settings }, { program: { node: EXECUTABLE } });
+}
+
+/** Memory after `spanMs`, and what the processor did in the same time after that. */
+async function idle(
+  { settings }: Peers,
+  more: Readonly<Record<string, string>>,
+  spanMs: number,
+): Promise<Idle> {
+  const daemon = start({ ...settings, ...more });
+  const scraping = more['METRICS_PORT'] === undefined ? undefined : scrape(Number(more['METRICS_PORT']));
+  try {
+    await sleep(spanMs);
+    const { residentMb, privateMb } = footprintOf(daemon.pid);
+    const before = cpuSecondsOf(daemon.pid);
+    await sleep(spanMs);
+    const cpuSPerHour = ((cpuSecondsOf(daemon.pid) - before) * HOUR_MS) / spanMs;
+    const trouble = daemon.lines.filter(({ level }) => level !== 'info');
+    if (trouble.length > 0) throw new Error(`this was not idle: ${JSON.stringify(trouble)}`);
+    return { residentMb, privateMb, cpuSPerHour };
+  } finally {
+    clearInterval(scraping);
+    await daemon.kill();
+  }
+}
+
+function scrape(port: number): NodeJS.Timeout {
+  return setInterval(async () => {
+    const answer = await fetch(`http://127.0.0.1:${port}/metrics`);
+    await answer.text();
+  }, SCRAPE_EVERY_MS);
+}
+
+/** Of all threads, from the scheduler's own count: the ticks of /proc/<pid>/stat are too coarse for so little. */
+function cpuSecondsOf(pid: number): number {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const nanoseconds = threads.map((thread) =>
+    Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]),
+  );
+  return nanoseconds.reduce((sum, one) => sum + one, 0) / 1e9;
+}
+
+interface Figures {
+  readonly executable: Size;
+  readonly image: Size;
+  readonly startMs: number;
+  readonly off: Idle;
+  readonly on: Idle;
+  readonly idleMs: number;
+}
+
+function print({ executable, image, startMs, off, on, idleMs: spanMs }: Figures): void {
+  const span = formatDuration(spanMs);
+  const both = (name: string, show: (idle: Idle) => string) => `| ${name} | ${show(off)} | ${show(on)} |`;
+  const size = ({ plainMb, gzipMb }: Size) => `${plainMb.toFixed(1)} MB | ${gzipMb.toFixed(1)} MB`;
+  const lines = [
+    machine(),
+    '',
+    `| ${hostTarget().name} | plain | gzip |`,
+    '|---|---|---|',
+    `| executable | ${size(executable)} |`,
+    `| image | ${size(image)} |`,
+    '',
+    '| | without metrics | with metrics, read every 15 s |',
+    '|---|---|---|',
+    both(`private memory after ${span}`, ({ privateMb }) => `${privateMb.toFixed(1)} MiB`),
+    both(`RSS after ${span}`, ({ residentMb }) => `${residentMb.toFixed(1)} MiB`),
+    both(
+      `processor in an idle hour, from ${span}`,
+      ({ cpuSPerHour }) => `${cpuSPerHour.toFixed(1)} s (${((cpuSPerHour / 3_600) * 100).toFixed(2)} %)`,
+    ),
+    '',
+    `Start, from exec to the line \`started\`: ${startMs.toFixed(0)} ms (median of ${STARTS}).`,
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
