@@ -10,7 +10,7 @@ import type { Decision } from './decide.ts';
 import { type Details, EVENTS, type EventName } from './events.ts';
 import type { View } from './facts.ts';
 import type { Moment } from './observation.ts';
-import type { ProbeCause, ProbeFailure } from './probe.ts';
+import { holdOf, type ProbeCause, type ProbeFailure } from './probe.ts';
 
 export type Level = 'ok' | 'warning' | 'critical' | 'unknown';
 
@@ -103,9 +103,10 @@ const ADVICE: Partial<Record<EventName, string>> = {
   broker_not_running: 'start the broker if it should run',
 };
 
-/** The upstream as the last probe found it. A fault of our own files has been told already. */
+/** The upstream as the last probe found it, or the one that holds a restart. A fault of our own files has been told already. */
 function probeFinding({ memory, settings }: View, certificatesAtFault: boolean): Finding[] {
-  const verdict = memory.lastVerdict?.verdict;
+  const holding = memory.probe && holdOf(settings.probeGate, memory.probe);
+  const verdict = holding ?? memory.lastVerdict?.verdict;
   if (!settings.probeEnabled || verdict === undefined || verdict.ok) return [];
   const isOurs = OUR_CAUSES.has(verdict.cause);
   if (isOurs && certificatesAtFault) return [];

@@ -7,8 +7,9 @@ import { type BrokerState, isLeftStopped } from './broker.ts';
 import * as conditions from './conditions.ts';
 import type { Condition } from './events.ts';
 import { quietSince, type SetFacts, type View } from './facts.ts';
+import { PREDECESSOR_MS } from './memory.ts';
 import type { CertificateSet, FilesObservation } from './observation.ts';
-import { gateHolds, setCannotWork } from './probe.ts';
+import { setCannotWork } from './probe.ts';
 
 /** The boxes of the state diagram. */
 export type State =
@@ -90,12 +91,6 @@ const QUIET_MS = 1_000;
 
 /** A file that changes under our hands is looked at again after this time. */
 const CHANGING_LOOK_MS = 100;
-
-/**
- * After the predecessor of a watcher without a state file was killed, its restart may still be under way
- * and the broker not stopped yet. A broker needs well under this time to stop.
- */
-export const PREDECESSOR_MS = 2_000;
 
 /** Where the walk ends if there is no readable set. */
 export function withoutSet(view: View, files: Exclude<FilesObservation, CertificateSet>): Verdict {
@@ -264,9 +259,9 @@ function probePending({ settings, isPairUnknown, isLoaded, verdict }: SetFacts):
 }
 
 function probeHolds(facts: SetFacts): Verdict | undefined {
-  const { verdict, settings } = facts;
-  if (verdict === undefined || !gateHolds(settings.probeGate, verdict)) return undefined;
-  const held = conditions.restartHeld(facts, verdict);
+  const { holding } = facts;
+  if (holding === undefined) return undefined;
+  const held = conditions.restartHeld(facts, holding);
   return {
     boxes: [],
     reason: 'probe_holds',

@@ -14,7 +14,8 @@ import {
 import * as conditions from './conditions.ts';
 import type { Condition } from './events.ts';
 import { factsOf, quietSince, type View } from './facts.ts';
-import { gateHolds, type ProbeVerdict } from './probe.ts';
+import type { ProbeProgress } from './memory.ts';
+import { holdOf } from './probe.ts';
 import type { Settings } from './settings.ts';
 
 export interface ProbeStep {
@@ -104,15 +105,14 @@ function probeDue(view: View): { readonly step?: ProbeStep; readonly atMonoMs?: 
   const atMonoMs =
     probe?.verdictAtMs === undefined
       ? quietSince(view) + Math.min(1_000, settings.stabilityWindowMs / 10)
-      : probe.verdictAtMs + reprobeAfter(probe.verdict, settings);
+      : probe.verdictAtMs + reprobeAfter(probe, settings);
   if (now.monoMs < atMonoMs) return { atMonoMs };
   return { step: { kind: 'probe', identity: files.identity, fingerprint: files.fingerprint } };
 }
 
-function reprobeAfter(verdict: ProbeVerdict | undefined, settings: Settings): number {
+function reprobeAfter(probe: ProbeProgress, settings: Settings): number {
   if (settings.probeIntervalMs > 0) return settings.probeIntervalMs;
-  const holds = verdict !== undefined && gateHolds(settings.probeGate, verdict);
-  return holds ? REPROBE_MS : Number.POSITIVE_INFINITY;
+  return holdOf(settings.probeGate, probe) !== undefined ? REPROBE_MS : Number.POSITIVE_INFINITY;
 }
 
 /** The moment at which the leaf expires, so that it is said on time. */

@@ -3,7 +3,7 @@
 import { type BrokerState, type EngineAnswer, isSteady, startedAfter } from './broker.ts';
 import type { Memory } from './memory.ts';
 import type { CertificateSet, FilesObservation, Moment } from './observation.ts';
-import type { ProbeVerdict } from './probe.ts';
+import { holdOf, type ProbeFailure, type ProbeVerdict } from './probe.ts';
 import type { Settings } from './settings.ts';
 
 /** Everything that a decision rests on. `memory` has already taken in `files` and the engine's answer. */
@@ -34,6 +34,8 @@ export interface SetFacts extends View {
   readonly isPairUnknown: boolean;
   /** the probe's last verdict on this very set */
   readonly verdict: ProbeVerdict | undefined;
+  /** the failure of the probe for which the gate holds a restart */
+  readonly holding: ProbeFailure | undefined;
 }
 
 /** The facts about a readable set. */
@@ -49,14 +51,20 @@ export function factsOf(view: View, files: CertificateSet): SetFacts {
     stableAtMonoMs,
     isStable: stableAtMonoMs <= now.monoMs,
     splayedAtMonoMs: splayEnd(view, stableAtMonoMs),
-    readyAtMonoMs:
-      memory.lastRestartMonoMs === undefined ? now.monoMs : memory.lastRestartMonoMs + settings.cooldownMs,
+    readyAtMonoMs: cooldownEnd(view),
     isChanged,
     broker,
     isLoaded: broker?.ok === true ? hasLoaded(broker.value, files, memory, now) : !isChanged,
     isPairUnknown: settings.probeEnabled && probe?.filesPassed !== true,
     verdict: probe?.verdict,
+    holding: probe && holdOf(settings.probeGate, probe),
   };
+}
+
+/** Now, if there has been no restart. */
+function cooldownEnd({ now, memory, settings }: View): number {
+  const last = memory.lastRestartMonoMs ?? memory.predecessor?.monoMs;
+  return last === undefined ? now.monoMs : last + settings.cooldownMs;
 }
 
 /** However long the splay, the broker is restarted this long before its old certificate expires. */
@@ -104,18 +112,19 @@ export function isDueForGlance({ now, memory, settings }: View): boolean {
 }
 
 /**
- * Whether this broker has loaded this set. A start after the last change of the files has, whoever made it.
- * Of a set that is known to be new this holds only for another start than the one that loaded the old set,
- * and not for a start in the future: a clock that has been set back since says nothing about the order.
+ * Whether this broker has loaded this set. A start after the last change of the files has, whoever made it. Where
+ * more is known than these times, a start in the future is no evidence: a clock that has been set back since says
+ * nothing about the order. Nor is the start that has loaded another set.
  */
 function hasLoaded(broker: BrokerState, files: CertificateSet, memory: Memory, now: Moment): boolean {
   const { applied } = memory;
   const isStartedAfter = startedAfter(broker, files.newestCtimeMs);
   if (applied === undefined) return isStartedAfter;
   const isSameStart = broker.startedAt === applied.startedAt;
+  const isEvident = isStartedAfter && !startedAfter(broker, now.wallMs);
   if (applied.fingerprint === files.fingerprint)
-    return isSameStart || isStartedAfter || hasKept(broker, memory, now);
-  return isStartedAfter && !isSameStart && !startedAfter(broker, now.wallMs);
+    return isSameStart || isEvident || hasKept(broker, memory, now);
+  return isEvident && !isSameStart;
 }
 
 /** The set is back after an excursion, and the broker has been running with it since before that. */

@@ -3,9 +3,15 @@
  * function here takes a memory and returns a new one.
  */
 
-import { type BrokerState, type EngineAnswer, isLeftStopped, type RestartOutcome } from './broker.ts';
+import {
+  type BrokerState,
+  DEFAULT_STOP_TIMEOUT_S,
+  type EngineAnswer,
+  isLeftStopped,
+  type RestartOutcome,
+} from './broker.ts';
 import type { CertificateSet, FilesObservation, Moment } from './observation.ts';
-import { type ProbeVerdict, setCannotWork } from './probe.ts';
+import { type ProbeFailure, type ProbeVerdict, setCannotWork, standingRejection } from './probe.ts';
 import type { Settings } from './settings.ts';
 
 /** The set that the broker is known to have loaded, or has been restarted for. */
@@ -27,6 +33,8 @@ export interface ProbeProgress {
   readonly verdict: ProbeVerdict | undefined;
   /** monotonic milliseconds of that verdict */
   readonly verdictAtMs: number | undefined;
+  /** the proof that the upstream refuses this very set; it stands until a probe proves the contrary */
+  readonly rejection: ProbeFailure | undefined;
 }
 
 export interface Memory {
@@ -42,6 +50,8 @@ export interface Memory {
   readonly strayedAtMs: number | undefined;
   /** monotonic milliseconds of the last restart that may have reached the broker; negative: before the start */
   readonly lastRestartMonoMs: number | undefined;
+  /** where nobody remembers one: the latest start of the broker that may have been our predecessor's doing */
+  readonly predecessor: { readonly startedAt: string; readonly monoMs: number } | undefined;
   /** the engine's last answer, for which set, and when it is worth asking again */
   readonly broker:
     | {
@@ -67,6 +77,12 @@ export interface Memory {
     | undefined;
 }
 
+/**
+ * After the predecessor of a watcher without a state file was killed, its restart may still be under way
+ * and the broker not stopped yet. A broker needs well under this time to stop.
+ */
+export const PREDECESSOR_MS = 2_000;
+
 /** What outlives the process, where a state file is configured. */
 export interface PersistedState {
   readonly applied: Applied | undefined;
@@ -86,6 +102,7 @@ export function createMemory(now: Moment, persisted: PersistedState | undefined)
     applied: persisted?.applied,
     strayedAtMs: persisted?.strayedAtMs,
     lastRestartMonoMs: last === undefined ? undefined : onMonotonicClock(last, now),
+    predecessor: undefined,
     broker: undefined,
     glance: undefined,
     fruitless: 0,
@@ -136,7 +153,7 @@ function excursion(
 ): Pick<Memory, 'applied' | 'strayedAtMs'> {
   const { applied, strayedAtMs, sighting, lastRestartMonoMs = 0 } = memory;
   const isApplied = files.kind === 'complete' && files.fingerprint === applied?.fingerprint;
-  if (applied === undefined || strayedAtMs !== undefined || isApplied || files.kind === 'changing') {
+  if (applied === undefined || strayedAtMs !== undefined || isApplied) {
     return { applied, strayedAtMs };
   }
   const lastLookMonoMs = sighting?.lookMonoMs ?? now.monoMs;
@@ -153,8 +170,8 @@ function credit(files: FilesObservation, now: Moment, lastLookMonoMs: number | u
 }
 
 /**
- * Takes in the engine's answer about the broker. Without news of an earlier restart, a start before our
- * own that was not the container's first may have been made by our predecessor: the cooldown counts from it.
+ * Takes in the engine's answer about the broker. Without news of an earlier restart, a start that was not the
+ * container's first, before our own or soon after it, may be our predecessor's doing: the cooldown counts from it.
  */
 export function rememberBroker(
   memory: Memory,
@@ -171,7 +188,7 @@ export function rememberBroker(
     fruitless,
     broker: { answer, identity: files.identity, askAgainMonoMs },
     glance: { answer, at: now },
-    lastRestartMonoMs: memory.lastRestartMonoMs ?? predecessorsRestart(memory, answer, now),
+    predecessor: predecessorsRestart(memory, answer, now, settings),
   };
 }
 
@@ -180,15 +197,22 @@ export function rememberGlance(memory: Memory, answer: EngineAnswer<BrokerState>
   return { ...memory, glance: { answer, at: now } };
 }
 
+/** Placed on the monotonic clock once, when it is first seen: the wall clock may be set at any time after that. */
 function predecessorsRestart(
-  memory: Memory,
+  { predecessor, lastRestartMonoMs, started }: Memory,
   answer: EngineAnswer<BrokerState>,
   now: Moment,
-): number | undefined {
-  if (!answer.ok || answer.value.finishedAtMs === undefined) return undefined;
-  const startedAtMs = answer.value.startedAtMs;
-  if (startedAtMs === undefined || startedAtMs > memory.started.wallMs) return undefined;
-  return onMonotonicClock(startedAtMs, now);
+  settings: Settings,
+): Memory['predecessor'] {
+  if (lastRestartMonoMs !== undefined || !answer.ok || answer.value.finishedAtMs === undefined)
+    return predecessor;
+  const { startedAt, startedAtMs, stopTimeoutS = DEFAULT_STOP_TIMEOUT_S } = answer.value;
+  // it may have been killed with its restart on the way, and the broker may take its time to stop
+  const graceMs = settings.stopTimeoutMs ?? Math.max(0, stopTimeoutS) * 1_000;
+  const latestMs = started.wallMs + PREDECESSOR_MS + graceMs;
+  if (startedAtMs === undefined || startedAtMs > latestMs || startedAt === predecessor?.startedAt)
+    return predecessor;
+  return { startedAt, monoMs: onMonotonicClock(startedAtMs, now) };
 }
 
 /** The check interval, doubled each time up to the cooldown. */
@@ -277,6 +301,7 @@ export function rememberProbeStart(memory: Memory, identity: string): Memory {
       filesPassed: before?.filesPassed ?? false,
       verdict: before?.verdict,
       verdictAtMs: before?.verdictAtMs,
+      rejection: before?.rejection,
     },
   };
 }
@@ -305,6 +330,7 @@ export function rememberProbeEnd(
       filesPassed: !setCannotWork(verdict),
       verdict,
       verdictAtMs: now.monoMs,
+      rejection: standingRejection(probe.rejection, verdict),
     },
     lastVerdict: { verdict, fingerprint: probed.fingerprint, at: now },
   };

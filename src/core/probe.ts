@@ -77,9 +77,30 @@ export function setCannotWork(verdict: ProbeVerdict): verdict is ProbeFailure {
   return verdict.cause === 'local_file' && verdict.keyUnreadable !== true;
 }
 
-/** Whether the gate holds a restart for this verdict. An unreadable key holds nothing at any gate. */
-export function gateHolds(gate: ProbeGate, verdict: ProbeVerdict): verdict is ProbeFailure {
-  if (verdict.ok || verdict.keyUnreadable === true) return false;
-  if (gate === 'any') return true;
-  return gate === 'rejected' && verdict.cause === 'client_cert_rejected';
+/**
+ * The proof that the upstream refuses this set, after one more verdict on it. Being let in disproves it, also where
+ * only the login is refused; a failure on the way there says nothing.
+ */
+export function standingRejection(
+  before: ProbeFailure | undefined,
+  verdict: ProbeVerdict,
+): ProbeFailure | undefined {
+  if (verdict.ok || verdict.cause === 'mqtt_refused') return undefined;
+  return verdict.cause === 'client_cert_rejected' ? verdict : before;
+}
+
+/**
+ * The failure for which the gate holds a restart. Where only a proven refusal does, it goes on doing so while the
+ * upstream cannot be asked. An unreadable key holds nothing at any gate.
+ */
+export function holdOf(
+  gate: ProbeGate,
+  {
+    verdict,
+    rejection,
+  }: { readonly verdict: ProbeVerdict | undefined; readonly rejection: ProbeFailure | undefined },
+): ProbeFailure | undefined {
+  if (gate === 'off') return undefined;
+  if (gate === 'rejected') return rejection;
+  return verdict?.ok === false && verdict.keyUnreadable !== true ? verdict : rejection;
 }

@@ -4,7 +4,7 @@ import { type Decision, decide } from '../../src/core/decide.ts';
 import { brokerIsInQuestion } from '../../src/core/facts.ts';
 import { createMemory, type Memory, rememberBroker, rememberFiles } from '../../src/core/memory.ts';
 import type { FilesObservation, Moment } from '../../src/core/observation.ts';
-import type { ProbeVerdict } from '../../src/core/probe.ts';
+import { type ProbeVerdict, standingRejection } from '../../src/core/probe.ts';
 import type { Settings } from '../../src/core/settings.ts';
 import * as fix from '../support/core-fixtures.ts';
 
@@ -35,6 +35,7 @@ function look(options: {
     filesPassed: options.verdict.ok || options.verdict.phase !== 'files',
     verdict: options.verdict,
     verdictAtMs: now.monoMs,
+    rejection: standingRejection(undefined, options.verdict),
   };
   let memory: Memory = rememberFiles({ ...started, sighting, probe, ...options.memory }, files, now);
   if (options.engine !== undefined) memory = rememberBroker(memory, files, options.engine, now, settings);
@@ -326,6 +327,7 @@ describe('the gate of the probe', () => {
           filesPassed: true,
           verdict: unreadable,
           verdictAtMs: fix.at(0).monoMs,
+          rejection: undefined,
         },
       };
       expect(look({ ...changed, memory, engine: running, settings: { probeGate } }).reason).toBe('restart');
@@ -339,6 +341,7 @@ describe('the gate of the probe', () => {
       filesPassed: true,
       verdict: undefined,
       verdictAtMs: undefined,
+      rejection: undefined,
     };
     const memory = { ...changed.memory, probe };
     expect(look({ ...changed, memory, engine: running, settings: { probeGate: 'off' } }).reason).toBe(
@@ -366,6 +369,7 @@ describe('when a probe is due', () => {
       filesPassed: false,
       verdict: undefined,
       verdictAtMs: undefined,
+      rejection: undefined,
     };
     expect(probes(look({ ...known, memory: { ...known.memory, probe } }))).toBe(0);
   });
@@ -378,6 +382,7 @@ describe('when a probe is due', () => {
         filesPassed: true,
         verdict: good,
         verdictAtMs: fix.at(-agoMs).monoMs,
+        rejection: undefined,
       },
     });
     expect(probes(look({ ...known, memory: { ...known.memory, ...probe(59_000) } }))).toBe(0);
@@ -394,6 +399,7 @@ describe('when a probe is due', () => {
         filesPassed: true,
         verdict,
         verdictAtMs: fix.at(-HOUR_MS).monoMs,
+        rejection: standingRejection(undefined, verdict),
       },
     });
     expect(probes(look({ ...changed, memory: ended(good), settings: once, engine: running }))).toBe(0);

@@ -282,6 +282,27 @@ describe('a set that cannot work', () => {
     expect(world.restarts.map(({ loaded }) => loaded)).toEqual(['B']);
   });
 
+  it('stays held while the upstream that has refused it cannot be reached', async () => {
+    const { world } = await settled();
+    world.verdict = () => fix.probeFailure();
+    world.write('B');
+    await world.advance(60_000);
+    world.verdict = () => fix.probeFailure({ cause: 'tcp', phase: 'tcp', error: 'connection refused' });
+    await world.advance(HOUR_MS / 2);
+    expect(world.restarts).toEqual([]);
+    expect(world.events('restart_held')).toHaveLength(1);
+  });
+
+  it('is released by a login that is refused: the certificate was let in', async () => {
+    const { world } = await settled({ settings: { probeMode: 'mqtt' } });
+    world.verdict = () => fix.probeFailure();
+    world.write('B');
+    await world.advance(60_000);
+    world.verdict = () => fix.probeFailure({ cause: 'mqtt_refused', phase: 'mqtt' });
+    await world.advance(70_000);
+    expect(world.restarts.map(({ loaded }) => loaded)).toEqual(['B']);
+  });
+
   it('is restarted into while the upstream cannot be reached', async () => {
     const { world } = await settled();
     world.verdict = () => fix.probeFailure({ cause: 'tcp', phase: 'tcp', error: 'connection refused' });
@@ -394,6 +415,20 @@ describe('a rotation is never lost', () => {
 });
 
 describe('nothing loops', () => {
+  it('counts the cooldown from a restart that the predecessor had on its way when it was killed', async () => {
+    const { world, watcher } = await settled();
+    world.write('B');
+    await world.advance(WINDOW_MS + 100);
+    watcher.kill();
+    world.startWatcher();
+    await world.advance(5_000);
+    world.write('C');
+    await world.advance(HOUR_MS);
+    const [first, second] = world.restarts;
+    expect(world.restarts.map(({ loaded }) => loaded)).toEqual(['B', 'C']);
+    expect((second?.atMs ?? 0) - (first?.atMs ?? 0)).toBeGreaterThanOrEqual(COOLDOWN_MS);
+  });
+
   it('restarts at most once in a cooldown however often the certificates change', async () => {
     const { world } = await settled(withoutProbe);
     for (let write = 0; write < 300; write++) {

@@ -71,6 +71,8 @@ export function createWorld({
     /** what becomes of the broker after its next start */
     nextStart: {} as Partial<BrokerState>,
     verdict: (_set: CertificateSet): ProbeVerdict => fix.probeSuccess(),
+    /** every restart call that reached the engine, in its order */
+    asks: [] as { atMs: number; files: FilesObservation; loaded: string | undefined; call: string }[],
     probes: 0,
     /** how often the engine was asked about the broker */
     inspections: 0,
@@ -126,6 +128,7 @@ export function createWorld({
         if (world.broker === undefined) return fix.engineFailure({ cause: 'container_missing' });
         const call = world.restartCall;
         asked.push(world.files);
+        world.asks.push({ atMs: clock.elapsedMs(), files: world.files, loaded: world.loaded, call });
         if (call === 'refused') return fix.engineFailure({ cause: 'permission_denied' });
         await clock.sleep(RESTART_MS, never);
         if (call === 'stops_and_fails') {

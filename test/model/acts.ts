@@ -1,0 +1,152 @@
+/**
+ * What may happen to a gateway, in any order: files, clocks, the engine, the broker, the upstream and the watcher
+ * itself. Each act has a name, so that a history that breaks a promise can be read.
+ */
+
+import fc from 'fast-check';
+import * as fix from '../support/core-fixtures.ts';
+import type { World } from '../support/world.ts';
+
+export interface Gateway {
+  readonly world: World;
+  readonly withStateFile: boolean;
+  watcher: ReturnType<World['startWatcher']>;
+  /** the upstream answers nobody */
+  upstreamDown: boolean;
+  clockHasJumped: boolean;
+}
+
+export interface Act {
+  readonly name: string;
+  /** it says something about time or memory that only a state file survives */
+  readonly needsStateFile?: true;
+  /** after it, the broker may be told to be unhealthy, or running with what nobody can know */
+  readonly clouds?: true;
+  run(gateway: Gateway): Promise<void> | void;
+}
+
+/** The sets that work. */
+export const GOOD = ['A', 'B', 'C', 'D'];
+
+const HOUR_MS = 3_600_000;
+
+function act(name: string, run: Act['run'], traits: Omit<Act, 'name' | 'run'> = {}): Act {
+  return { name, run, ...traits };
+}
+
+const complaint = (problem: string) => ({ file: 'client.crt', cause: 'any', problem, hint: 'wait' });
+
+const files: readonly Act[] = [
+  ...GOOD.map((name) => act(`write ${name}`, ({ world }) => world.write(name))),
+  act('write the same again', ({ world }) => {
+    if (world.files.kind === 'complete')
+      world.put({ ...world.files, newestCtimeMs: world.clock.now().wallMs });
+  }),
+  act('files vanish', ({ world }) =>
+    world.put({ kind: 'incomplete', identity: 'gone', complaints: [complaint('does not exist')] }),
+  ),
+  act('half a file', ({ world }) =>
+    world.put({ kind: 'unparsable', identity: 'half', complaints: [complaint('looks half-written')] }),
+  ),
+  act('a file changes all the time', ({ world }) => world.put({ kind: 'changing', identity: 'changing' })),
+  act('write an expired set', ({ world }) =>
+    world.write('expired', {
+      leaf: fix.certificate({ notBeforeMs: 0, notAfterMs: fix.EPOCH_MS - 30 * fix.DAY_MS }),
+    }),
+  ),
+  act('write a set of the future', ({ world }) =>
+    world.write('future', { leaf: fix.certificate({ notBeforeMs: fix.EPOCH_MS + 400 * fix.DAY_MS }) }),
+  ),
+  act('write a set with a foreign key', ({ world }) => world.write('mismatched')),
+  act('write a set that the upstream refuses', ({ world }) => world.write('refused')),
+];
+
+const engine: readonly Act[] = [
+  act('the engine goes down', ({ world }) => {
+    world.engineDown = fix.engineFailure();
+  }),
+  act('the engine hangs', ({ world }) => {
+    world.engineDown = fix.engineFailure({ cause: 'timeout', mayHaveHappened: true });
+  }),
+  act('the engine comes back', ({ world }) => {
+    world.engineDown = undefined;
+  }),
+  ...(['answer_lost', 'lost', 'refused', 'stops_and_fails', 'works'] as const).map((call) =>
+    act(`restart calls: ${call}`, ({ world }) => {
+      world.restartCall = call;
+    }),
+  ),
+];
+
+const broker: readonly Act[] = [
+  act('somebody starts the broker', ({ world }) => world.startByHand()),
+  act('the broker crashes', ({ world }) => {
+    world.broker = world.broker && { ...world.broker, up: false, status: 'exited', exitCode: 1 };
+  }),
+  act('somebody stops the broker', ({ world }) => {
+    world.broker = world.broker && { ...world.broker, up: false, status: 'exited', exitCode: 0 };
+  }),
+  act(
+    'the container is removed',
+    ({ world }) => {
+      world.broker = undefined;
+    },
+    { needsStateFile: true },
+  ),
+  act(
+    'from now on the broker dies after its start',
+    ({ world }) => {
+      world.nextStart = { up: false, status: 'exited', exitCode: 1 };
+    },
+    { clouds: true },
+  ),
+  act('from now on the broker lives after its start', ({ world }) => {
+    world.nextStart = {};
+  }),
+];
+
+export const UPSTREAM_DOWN = act('the upstream goes down', (gateway) => {
+  gateway.upstreamDown = true;
+});
+
+const upstream: readonly Act[] = [
+  UPSTREAM_DOWN,
+  act('the upstream comes back', (gateway) => {
+    gateway.upstreamDown = false;
+  }),
+];
+
+function jump(name: string, ms: number): Act {
+  const run = (gateway: Gateway) => {
+    // a clock that goes back and forth again leaves times that are in no order at all
+    if (gateway.clockHasJumped) return;
+    gateway.clockHasJumped = true;
+    gateway.world.clock.jumpWall(ms);
+  };
+  return act(name, run, { needsStateFile: true });
+}
+
+const rest: readonly Act[] = [
+  act('the watcher is killed and starts again', (gateway) => {
+    // the wall clock is all that carries a cooldown from one watcher to the next
+    if (gateway.clockHasJumped) return;
+    gateway.watcher.kill();
+    gateway.watcher = gateway.world.startWatcher();
+  }),
+  jump('the clock jumps forward', HOUR_MS),
+  jump('the clock jumps back', -HOUR_MS),
+];
+
+const wait = fc
+  .oneof(fc.integer({ min: 1, max: 15_000 }), fc.integer({ min: 15_000, max: 120_000 }))
+  .map((ms) => act(`wait ${ms} ms`, ({ world }) => world.advance(ms)));
+
+/** One act; waiting is as likely as anything with the files. */
+export const anyAct: fc.Arbitrary<Act> = fc.oneof(
+  { weight: 4, arbitrary: wait },
+  { weight: 4, arbitrary: fc.constantFrom(...files) },
+  { weight: 3, arbitrary: fc.constantFrom(...engine) },
+  { weight: 3, arbitrary: fc.constantFrom(...broker) },
+  { weight: 1, arbitrary: fc.constantFrom(...upstream) },
+  { weight: 2, arbitrary: fc.constantFrom(...rest) },
+);

@@ -1,0 +1,206 @@
+/**
+ * Promises that hold in any history, played with the real loop and the real core on a fake clock.
+ *
+ *     HISTORIES=20000 npx vitest run test/model              # more of them
+ *     SEED=123 HISTORY=4:1:0 npx vitest run test/model       # one again, as a failure names it
+ */
+
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { REASONS, type State } from '../../src/core/branches.ts';
+import type { Settings } from '../../src/core/settings.ts';
+import * as fix from '../support/core-fixtures.ts';
+import { createWorld } from '../support/world.ts';
+import { type Act, anyAct, type Gateway, GOOD, UPSTREAM_DOWN } from './acts.ts';
+
+const COOLDOWN_MS = 60_000;
+const HISTORIES = Number(process.env['HISTORIES'] ?? 4_500);
+const { SEED, HISTORY } = process.env;
+
+/** A million cycles of the loop, if not fewer are asked for. */
+const PROMISED_CYCLES = process.env['HISTORIES'] === undefined && SEED === undefined ? 1_000_000 : 0;
+
+interface History {
+  readonly acts: readonly Act[];
+  readonly withStateFile: boolean;
+  readonly settings: Partial<Settings>;
+}
+
+const history: fc.Arbitrary<History> = fc.record({
+  acts: fc.array(anyAct, { maxLength: 30 }),
+  withStateFile: fc.boolean(),
+  settings: fc.record({
+    probeGate: fc.constantFrom('off', 'rejected', 'any'),
+    probeEnabled: fc.boolean(),
+    metricsEnabled: fc.boolean(),
+    stabilityWindowMs: fc.constantFrom(0, 1_000, 10_000),
+    splayMs: fc.constantFrom(0, 0, 20_000),
+  }),
+});
+
+async function play({ acts, withStateFile, settings }: History): Promise<Gateway> {
+  const world = createWorld({
+    withStateFile,
+    settings: { cooldownMs: COOLDOWN_MS, probeIntervalMs: 20_000, ...settings },
+  });
+  const gateway: Gateway = {
+    world,
+    withStateFile,
+    upstreamDown: false,
+    clockHasJumped: false,
+    watcher: { kill: () => undefined, stop: async () => undefined },
+  };
+  world.verdict = ({ fingerprint }) => {
+    if (fingerprint === 'mismatched')
+      return fix.probeFailure({ cause: 'client_key_mismatch', phase: 'files' });
+    if (gateway.upstreamDown) return fix.probeFailure({ cause: 'tcp', phase: 'tcp' });
+    return fingerprint === 'refused' ? fix.probeFailure() : fix.probeSuccess();
+  };
+  world.write('A');
+  await world.advance(1_000);
+  world.startByHand();
+  await world.advance(600_000);
+  gateway.watcher = world.startWatcher();
+  await world.advance(10_000);
+  for (const act of acts) {
+    // times are all that a watcher without a state file has to go by after it was killed
+    if (act.needsStateFile && !withStateFile) continue;
+    await act.run(gateway);
+    // an excursion that is over before anybody looks again is no excursion
+    await world.advance(3_000);
+  }
+  return gateway;
+}
+
+/** Everything is mended, a good set lies there, and enough time passes. */
+async function recover(gateway: Gateway, acts: readonly Act[]) {
+  const { world } = gateway;
+  world.engineDown = undefined;
+  world.restartCall = 'works';
+  world.nextStart = {};
+  gateway.upstreamDown = false;
+  // a container that is made anew is started with what lies there
+  if (world.broker === undefined) world.startByHand();
+  const { files } = world;
+  const isGood = files.kind === 'complete' && GOOD.includes(files.fingerprint);
+  // a set with which the broker has died is not tried again: that is a promise too
+  if (!isGood || acts.some(({ clouds }) => clouds)) world.write('E');
+  await world.advance(5 * COOLDOWN_MS);
+  // a broker that was stopped is left to whoever stopped it
+  if (world.lastDecision()?.reason === 'broker_not_running') world.startByHand();
+  await world.advance(2 * COOLDOWN_MS);
+}
+
+/** Every arrow of the seed's diagram; a walk also ends early at the probe, held or switched off. */
+const ARROWS: Readonly<Record<State, readonly State[]>> = {
+  INITIALIZE: ['CHECK_CERTS'],
+  CHECK_CERTS: ['CERTS_MISSING', 'CERTS_FOUND'],
+  CERTS_MISSING: ['UPDATE_STATE'],
+  CERTS_FOUND: ['PARSE_CERT', 'CHECK_STABILITY'],
+  PARSE_CERT: ['VALIDATE_CERT', 'CERT_INVALID'],
+  VALIDATE_CERT: ['CERT_EXPIRED', 'CERT_INVALID', 'CERT_VALID'],
+  CERT_INVALID: ['UPDATE_STATE'],
+  CERT_EXPIRED: ['UPDATE_STATE'],
+  CERT_VALID: ['CHECK_STABILITY'],
+  CHECK_STABILITY: ['NOT_STABLE', 'STABLE'],
+  NOT_STABLE: ['UPDATE_STATE'],
+  STABLE: ['CHECK_COOLDOWN'],
+  CHECK_COOLDOWN: ['IN_COOLDOWN', 'READY'],
+  IN_COOLDOWN: ['UPDATE_STATE'],
+  READY: ['CHECK_HASH'],
+  CHECK_HASH: ['HASH_UNCHANGED', 'HASH_CHANGED'],
+  HASH_UNCHANGED: ['UPDATE_STATE'],
+  HASH_CHANGED: ['TLS_PROBE', 'RESTART_MOSQUITTO', 'UPDATE_STATE'],
+  TLS_PROBE: ['RESTART_MOSQUITTO', 'UPDATE_STATE'],
+  RESTART_MOSQUITTO: ['UPDATE_STATE'],
+  UPDATE_STATE: ['WAIT_INTERVAL'],
+  WAIT_INTERVAL: [],
+};
+
+/** What every single decision promises. */
+function checkDecisions({ world }: Gateway): number {
+  let cycles = 0;
+  for (const { cycle } of world.publications) {
+    if (cycle === undefined) continue;
+    cycles += 1;
+    const { decision, view } = cycle;
+    const waitMs = decision.nextLookMonoMs - view.now.monoMs;
+    if (!(waitMs > 0 && waitMs <= world.settings.checkIntervalMs))
+      throw new Error(`the next look is ${waitMs} ms away`);
+    if (!REASONS.includes(decision.reason)) throw new Error(`there is no reason ${decision.reason}`);
+    if (decision.sentence === '') throw new Error(`${decision.reason} has no sentence`);
+    for (const [index, state] of decision.path.slice(0, -1).entries()) {
+      const next = decision.path[index + 1];
+      if (next === undefined || !ARROWS[state].includes(next))
+        throw new Error(`no arrow leads from ${state} to ${next}`);
+    }
+    if (decision.path.at(-1) !== 'WAIT_INTERVAL') throw new Error(`the walk ends at ${decision.path.at(-1)}`);
+  }
+  return cycles;
+}
+
+/** Restarts, by what the engine was asked and did. */
+function checkRestarts({ world, withStateFile }: Gateway, acts: readonly Act[]): void {
+  // a call that is refused certainly did not happen; one that was lost is remembered only in a state file
+  const calls = world.asks.filter(({ call }) => call !== 'refused');
+  const times = (withStateFile ? calls : world.restarts).map(({ atMs }) => atMs);
+  const gaps = times.slice(1).map((at, index) => at - (times[index] ?? at));
+  // the cooldown of a restart counts from its answer
+  expect(Math.min(Number.POSITIVE_INFINITY, ...gaps), 'between two restarts').toBeGreaterThanOrEqual(
+    COOLDOWN_MS,
+  );
+  const asked = world.asks.map(({ files }) => (files.kind === 'complete' ? files.fingerprint : files.kind));
+  const allowed = [...GOOD, 'E', ...unprovable(world.settings, acts)];
+  expect(
+    asked.filter((name) => !allowed.includes(name)),
+    'restarts into what cannot work',
+  ).toEqual([]);
+}
+
+/** What nobody can know to be bad: without a probe, where its word does not count, and where nobody answers it. */
+function unprovable({ probeEnabled, probeGate }: Settings, acts: readonly Act[]): string[] {
+  if (!probeEnabled) return ['mismatched', 'refused'];
+  if (probeGate === 'off') return ['refused'];
+  return probeGate === 'rejected' && acts.includes(UPSTREAM_DOWN) ? ['refused'] : [];
+}
+
+function explain(run: fc.RunDetails<[History]>) {
+  if (!run.failed) return;
+  const [found] = run.counterexample ?? [];
+  const acts = found?.acts.map(({ name }) => name).join('; ');
+  const { withStateFile, settings } = found ?? {};
+  throw new Error(
+    `SEED=${run.seed} HISTORY=${run.counterexamplePath}\nstate file: ${withStateFile}, ${JSON.stringify(settings)}\n${acts}\n${run.errorInstance}`,
+  );
+}
+
+describe('in any history', { timeout: 300_000 }, () => {
+  let cycles = 0;
+
+  it('restarts are rare, never into what cannot work, and in the end the broker has what lies there', () =>
+    fc.assert(
+      fc.asyncProperty(history, async (one) => {
+        const gateway = await play(one);
+        checkRestarts(gateway, one.acts);
+        await recover(gateway, one.acts);
+        const { files, loaded, restarts } = gateway.world;
+        expect(loaded, 'what the broker has loaded').toBe(
+          files.kind === 'complete' ? files.fingerprint : '?',
+        );
+        const before = restarts.length;
+        await gateway.world.advance(600_000);
+        expect(restarts.length - before, 'restarts while nothing changes').toBe(0);
+        checkRestarts(gateway, one.acts);
+        cycles += checkDecisions(gateway);
+      }),
+      {
+        numRuns: HISTORIES,
+        reporter: explain,
+        ...(SEED !== undefined && { seed: Number(SEED), path: HISTORY ?? '' }),
+      },
+    ));
+
+  it('has been tried for a million cycles of the loop', () => {
+    expect(cycles).toBeGreaterThanOrEqual(PROMISED_CYCLES);
+  });
+});
