@@ -4,16 +4,18 @@
 FROM scratch
 
 ARG TARGETARCH
-COPY dist/rootfs-${TARGETARCH}/ /
+COPY dist/rootfs-${TARGETARCH}/root/ /
 COPY --chown=1000:1000 dist/rootfs-${TARGETARCH}/state/ /state/
 
 ARG VERSION=unknown
 ARG REVISION=unknown
+ARG CREATED=1970-01-01T00:00:00Z
 LABEL org.opencontainers.image.title="mosquitto-cert-watcher"
 LABEL org.opencontainers.image.description="Restarts an Eclipse Mosquitto container exactly once when its bridge certificates have been renewed"
 LABEL org.opencontainers.image.licenses="Apache-2.0"
 LABEL org.opencontainers.image.version="${VERSION}"
 LABEL org.opencontainers.image.revision="${REVISION}"
+LABEL org.opencontainers.image.created="${CREATED}"
 
 # one heap arena instead of eight per processor: less memory, and there is nothing to contend for
 ENV MALLOC_ARENA_MAX=1

@@ -50,8 +50,8 @@ docker-linux-amd64 docker-linux-arm64: docker-%: node_modules/.installed ## the 
 rootfs: node_modules/.installed ## dist/rootfs-<architecture>: what the Dockerfile copies, for both
 	@$(NODE) scripts/image.ts --rootfs linux-amd64 linux-arm64
 
-release: node_modules/.installed ## dist/release: executables, checksums, bill of materials, licences
-	@$(NODE) scripts/release.ts
+release: node_modules/.installed ## dist/release: executables, checksums, bills of materials, licences; DRAFT=1 to try it
+	@$(NODE) scripts/release.ts $(if $(DRAFT),--draft)
 
 bench: build ## the watcher beside the shell script that people write instead, on a real engine
 	@$(NODE) bench/bench.ts

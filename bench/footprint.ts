@@ -20,7 +20,7 @@ import { DIST, PROGRAM } from '../scripts/shipping/paths.ts';
 import { makeRootfs, ROOT_DIRECTORY } from '../scripts/shipping/rootfs.ts';
 import { hostRuntime } from '../scripts/shipping/runtime.ts';
 import { hostTarget } from '../scripts/shipping/target.ts';
-import { formatDuration, parseDuration } from '../src/core/duration.ts';
+import { parseDuration } from '../src/core/duration.ts';
 import { type Daemon, startDaemon } from '../test/support/daemon.ts';
 import { closedPort } from '../test/support/tls-servers.ts';
 import { machine } from './machine.ts';
@@ -47,7 +47,8 @@ interface Idle {
   readonly cpuSPerHour: number;
 }
 
-const idleMs = parseDuration(process.env['IDLE'] ?? '60s');
+const span = process.env['IDLE'] ?? '60s';
+const idleMs = parseDuration(span);
 if (idleMs === undefined || idleMs < 1_000) throw new Error('IDLE has to be a duration such as 60s or 10m');
 
 const peers = await startPeers();
@@ -59,7 +60,7 @@ try {
     idle(peers, {}, idleMs),
     idle(peers, { ENABLE_METRICS: 'true', METRICS_PORT: String(await closedPort()) }, idleMs),
   ]);
-  print({ executable, image, startMs, off, on, idleMs });
+  print({ executable, image, startMs, off, on });
 } finally {
   await peers.close();
 }
@@ -151,11 +152,9 @@ interface Figures {
   readonly startMs: number;
   readonly off: Idle;
   readonly on: Idle;
-  readonly idleMs: number;
 }
 
-function print({ executable, image, startMs, off, on, idleMs: spanMs }: Figures): void {
-  const span = formatDuration(spanMs);
+function print({ executable, image, startMs, off, on }: Figures): void {
   const both = (name: string, show: (idle: Idle) => string) => `| ${name} | ${show(off)} | ${show(on)} |`;
   const size = ({ plainMb, gzipMb }: Size) => `${plainMb.toFixed(1)} MB | ${gzipMb.toFixed(1)} MB`;
   const lines = [

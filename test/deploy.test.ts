@@ -118,13 +118,17 @@ describe('the unit', () => {
       const { stdout } = spawnSync('systemd-analyze', ['security', '--offline=true', `${ROOT}/${UNIT}`], {
         encoding: 'utf8',
       });
-      const told = /Overall exposure level for mosquitto-cert-watcher\.service: [\d.]+ OK/;
-      const [line] = told.exec(stdout) ?? [];
-      expect(line).toBeDefined();
-      expect(read('docs/operating.md')).toContain(line);
+      // versions of systemd weigh a setting differently by a tenth or two
+      expect(Math.abs(exposureIn(stdout) - exposureIn(read('docs/operating.md')))).toBeLessThan(0.5);
     },
   );
 });
+
+/** What is rated OK; NaN if there is no such line. */
+function exposureIn(text: string): number {
+  const line = /Overall exposure level for mosquitto-cert-watcher\.service: ([\d.]+) OK/;
+  return Number(line.exec(text)?.[1]);
+}
 
 /** The plugin of today, or the program of old. */
 function composeCommand(): readonly string[] | undefined {

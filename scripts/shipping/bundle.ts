@@ -6,8 +6,8 @@ import { ROOT } from './paths.ts';
 
 export interface Bundle {
   readonly code: Uint8Array;
-  /** the files that it was made of, relative to the working tree */
-  readonly inputs: readonly string[];
+  /** where the npm packages in it are installed: `node_modules/valibot` */
+  readonly packages: readonly string[];
 }
 
 /**
@@ -46,5 +46,13 @@ export async function bundle({ version, commit }: Identity): Promise<Bundle> {
   });
   const [file] = result.outputFiles;
   if (file === undefined) throw new Error('esbuild made no file');
-  return { code: file.contents, inputs: Object.keys(result.metafile.inputs).toSorted() };
+  return { code: file.contents, packages: packagesOf(Object.keys(result.metafile.inputs)) };
+}
+
+/** `node_modules/valibot/dist/index.mjs` → `node_modules/valibot`, each once. */
+function packagesOf(inputs: readonly string[]): string[] {
+  const directories = inputs.flatMap(
+    (input) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? [],
+  );
+  return [...new Set(directories)].toSorted();
 }

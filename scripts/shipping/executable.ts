@@ -1,11 +1,11 @@
 /** One self-contained executable: the pinned runtime with the bundle inside (a Node.js single executable application). */
 
-import { chmod, copyFile, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { command } from './command.ts';
 import { DIST, MODULES } from './paths.ts';
 import { hostRuntime, runtimeFor } from './runtime.ts';
-import { strip } from './strip.ts';
+import { withoutSymbols } from './strip.ts';
 import type { Target } from './target.ts';
 
 /** Baked in; docs/decisions/0009-one-executable.md says what each brings. */
@@ -28,30 +28,23 @@ export interface ExecutableOptions {
   readonly isStripped?: boolean;
 }
 
-export interface Executable {
-  readonly file: string;
-  /** the program that took the symbols out; undefined: they are still in */
-  readonly strippedBy: string | undefined;
-}
-
 /** The name that postject's documentation and the runtime agree on. */
 const RESOURCE = 'NODE_SEA_BLOB';
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 
 /** Makes the executable. It appears under its name only when it is whole. */
-export async function makeExecutable(options: ExecutableOptions): Promise<Executable> {
+export async function makeExecutable(options: ExecutableOptions): Promise<void> {
   const { target, file, isStripped = true } = options;
   await mkdir(DIST, { recursive: true });
   await mkdir(dirname(file), { recursive: true });
   const workshop = await mkdtemp(join(DIST, '.build-'));
   try {
     const program = join(workshop, 'program');
-    await copyFile((await runtimeFor(target)).node, program);
-    const strippedBy = isStripped ? await strip(program, target) : undefined;
+    const runtime = await readFile((await runtimeFor(target)).node);
+    await writeFile(program, isStripped ? withoutSymbols(runtime) : runtime);
     await inject(program, await makeBlob(workshop, options));
     await chmod(program, 0o755);
     await rename(program, file);
-    return { file, strippedBy };
   } finally {
     await rm(workshop, { recursive: true });
   }
@@ -80,6 +73,5 @@ async function makeBlob(workshop: string, { code, flags = FLAGS }: ExecutableOpt
 async function inject(program: string, blob: string): Promise<void> {
   const { node } = await hostRuntime();
   const postject = join(MODULES, 'postject', 'dist', 'cli.js');
-  // it warns about names of sections that strip has taken out; that is of no importance
   await command(node, [postject, program, RESOURCE, blob, '--sentinel-fuse', FUSE]);
 }

@@ -2,11 +2,13 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
 import { relative } from 'node:path';
-import { findProgram } from './command.ts';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import { command, findProgram } from './command.ts';
 import type { Identity } from './identity.ts';
-import { ROOT } from './paths.ts';
-import { PROGRAM } from './program.ts';
+import { PROGRAM, ROOT } from './paths.ts';
 import { rootfsOf } from './rootfs.ts';
 import { isHost, type Target } from './target.ts';
 
@@ -14,12 +16,20 @@ import { isHost, type Target } from './target.ts';
  * Makes the image out of `dist/rootfs-<arch>` and resolves with its tags. That of this machine gets the plain
  * names. That of the other one needs BuildKit: the classic builder marks whatever it builds as its own kind.
  */
-export async function makeImage(target: Target, { version, commit }: Identity): Promise<readonly string[]> {
+export async function makeImage(
+  target: Target,
+  { version, commit, epochS }: Identity,
+): Promise<readonly string[]> {
   if ((await findProgram('docker')) === undefined) throw new Error('there is no docker command here');
   const tags = isHost(target)
     ? [`${PROGRAM}:${version}`, `${PROGRAM}:latest`]
     : [`${PROGRAM}:${version}-${target.arch}`];
-  const args = { TARGETARCH: target.arch, VERSION: version, REVISION: commit ?? 'unknown' };
+  const args = {
+    TARGETARCH: target.arch,
+    VERSION: version,
+    REVISION: commit ?? 'unknown',
+    CREATED: new Date(epochS * 1_000).toISOString(),
+  };
   const build = [
     'build',
     ...(isHost(target) ? [] : ['--platform', `linux/${target.arch}`]),
@@ -33,6 +43,24 @@ export async function makeImage(target: Target, { version, commit }: Identity): 
     isHost(target) ? {} : { DOCKER_BUILDKIT: '1' },
   );
   return tags;
+}
+
+/** Whether there is a docker command, and an engine that answers it. */
+export async function engineAnswers(): Promise<boolean> {
+  return command('docker', ['version', '--format', '{{.Server.Version}}']).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Writes the image with these tags, compressed, as `docker load` takes it. */
+export async function saveImage(tags: readonly string[], file: string): Promise<void> {
+  const docker = spawn('docker', ['save', ...tags], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [[code]] = await Promise.all([
+    once(docker, 'close'),
+    pipeline(docker.stdout, createGzip(), createWriteStream(file)),
+  ]);
+  if (code !== 0) throw new Error(`docker save failed (${code})`);
 }
 
 type CommandLine = readonly [program: string, ...args: string[]];

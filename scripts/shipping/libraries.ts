@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { unpackDebian } from './debian.ts';
+import { type DebianPackage, installedPackages, type Unpacked, unpackDebian } from './debian.ts';
 import { isHost, type Target } from './target.ts';
 
 /** glibc has its resolvers for /etc/hosts and DNS built in since 2.34. */
@@ -23,9 +23,22 @@ export interface Library {
   readonly path: string;
 }
 
-/** The dynamic linker and the libraries: this machine's own, or those of Debian's packages for the other one. */
+let unpacked: Promise<Unpacked> | undefined;
+
+/** Those of the machine that this one is not. They are downloaded once. */
+function unpackedFor(target: Target): Promise<Unpacked> {
+  unpacked ??= unpackDebian(target, PACKAGES);
+  return unpacked;
+}
+
+/** The Debian packages that the libraries of an image come out of: this machine's own, or those of the other one. */
+export async function packagesFor(target: Target): Promise<readonly DebianPackage[]> {
+  return isHost(target) ? installedPackages(target, PACKAGES) : (await unpackedFor(target)).packages;
+}
+
+/** The dynamic linker and the libraries out of {@link packagesFor}. */
 export async function librariesFor(target: Target): Promise<readonly Library[]> {
-  const root = isHost(target) ? '/' : await unpackDebian(target, PACKAGES);
+  const root = isHost(target) ? '/' : (await unpackedFor(target)).directory;
   const places = [join('lib', target.gnu), join('usr', 'lib', target.gnu)];
 
   function find(name: string): string {

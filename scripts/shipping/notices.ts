@@ -16,25 +16,17 @@ const LICENCE = /^(licen[cs]e|copying|notice)/i;
 const RULE = '='.repeat(100);
 
 /** One text: each bundled package with its licence, then the runtime's, which names all that Node.js contains. */
-export async function noticesFor({ inputs }: Bundle, runtime: Runtime): Promise<string> {
+export async function noticesFor({ packages }: Bundle, runtime: Runtime): Promise<string> {
   const own = await readFile(join(ROOT, 'LICENSE'), 'utf8');
-  const packages = await Promise.all(packagesOf(inputs).map(noticeOf));
+  const bundled = await Promise.all(packages.map(noticeOf));
   const node = await readFile(join(runtime.directory, 'LICENSE'), 'utf8');
   return [
     `mosquitto-cert-watcher\n\n${own}`,
-    ...packages,
+    ...bundled,
     `Node.js ${runtime.version}, with everything that it contains\n\n${node}`,
     'The container image also holds the GNU C library (LGPL-2.1-or-later), libstdc++ and libgcc (GPL-3.0-or-later\n' +
       'with the GCC Runtime Library Exception), unchanged, out of the Debian packages libc6, libstdc++6 and libgcc-s1.\n',
   ].join(`\n${RULE}\n`);
-}
-
-/** `node_modules/valibot/dist/index.mjs` → `node_modules/valibot`, each once. */
-function packagesOf(inputs: readonly string[]): string[] {
-  const directories = inputs.flatMap(
-    (input) => /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? [],
-  );
-  return [...new Set(directories)].toSorted();
 }
 
 async function noticeOf(directory: string): Promise<string> {

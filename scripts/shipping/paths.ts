@@ -2,6 +2,8 @@
 
 import { join, resolve } from 'node:path';
 
+export const PROGRAM = 'mosquitto-cert-watcher';
+
 export const ROOT = resolve(import.meta.dirname, '../..');
 export const DIST = join(ROOT, 'dist');
 export const MODULES = join(ROOT, 'node_modules');

@@ -6,22 +6,15 @@ import { bundle } from './bundle.ts';
 import { makeExecutable } from './executable.ts';
 import { factsOf } from './file-facts.ts';
 import type { Identity } from './identity.ts';
-import { DIST } from './paths.ts';
+import { DIST, PROGRAM } from './paths.ts';
 import { hostTarget, type Target } from './target.ts';
 import { tell } from './tell.ts';
-
-export const PROGRAM = 'mosquitto-cert-watcher';
 
 /** Makes `dist/mosquitto-cert-watcher-<target>` and says what it is. */
 export async function buildProgram(target: Target, identity: Identity): Promise<string> {
   const file = join(DIST, `${PROGRAM}-${target.name}`);
   const { code } = await bundle(identity);
-  const { strippedBy } = await makeExecutable({ target, code, file });
-  if (strippedBy === undefined) {
-    tell(
-      `${target.name}: no strip for this target on this machine (Debian: binutils-${target.gnu.replace('_', '-')}); the symbols stay in, 20 MB more`,
-    );
-  }
+  await makeExecutable({ target, code, file });
   tell(await factsOf(file));
   return file;
 }

@@ -14,7 +14,13 @@ export interface RootfsParts {
   readonly epochS: number;
 }
 
-/** Where the watcher may keep its state file; a volume mounted there inherits its owner. */
+/** Everything but the state directory; `qemu-aarch64-static -L` takes it as it is. */
+export const ROOT_DIRECTORY = 'root';
+
+/**
+ * Where the watcher may keep its state file; a volume mounted there inherits its owner. It lies beside the root,
+ * because COPY gives an owner only to a directory that it creates.
+ */
 const STATE_DIRECTORY = 'state';
 
 /** The directory that the Dockerfile copies for this target. */
@@ -29,7 +35,7 @@ export async function makeRootfs({ target, program, notices, epochS }: RootfsPar
   await rm(draft, { recursive: true, force: true });
 
   async function put(path: string, mode: number, write: (file: string) => Promise<void>) {
-    const file = join(draft, path);
+    const file = join(draft, ROOT_DIRECTORY, path);
     await mkdir(dirname(file), { recursive: true });
     await write(file);
     await chmod(file, mode);

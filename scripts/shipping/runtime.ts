@@ -6,6 +6,7 @@ import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { command } from './command.ts';
+import { type Pin, pinOf, readLockfile } from './lockfile.ts';
 import { CACHE, MODULES, ROOT } from './paths.ts';
 import { hostTarget, type Target } from './target.ts';
 
@@ -16,12 +17,9 @@ export interface Runtime {
   readonly node: string;
 }
 
-const PIN = v.object({ version: v.string(), integrity: v.pipe(v.string(), v.startsWith('sha512-')) });
-const LOCKFILE = v.object({ packages: v.record(v.string(), v.unknown()) });
-
 /** The runtime that executables of this target carry. */
 export async function runtimeFor(target: Target): Promise<Runtime> {
-  const pin = await pinOf(target.runtimePackage);
+  const pin = pinOf(await readLockfile(), `node_modules/${target.runtimePackage}`);
   const installed = join(MODULES, target.runtimePackage);
   const directory = existsSync(installed) ? installed : await download(target.runtimePackage, pin);
   return { version: pin.version, directory, node: join(directory, 'bin', 'node') };
@@ -32,13 +30,15 @@ export async function hostRuntime(): Promise<Runtime> {
   return runtimeFor(hostTarget());
 }
 
-async function pinOf(name: string): Promise<v.InferOutput<typeof PIN>> {
-  const lockfile = v.parse(LOCKFILE, JSON.parse(await readFile(join(ROOT, 'package-lock.json'), 'utf8')));
-  return v.parse(PIN, lockfile.packages[`node_modules/${name}`]);
+/** What the runtimes are made of, by their own account: Node.js, OpenSSL, V8 … The same for both machines. */
+export async function runtimeVersions(): Promise<Readonly<Record<string, string>>> {
+  const { node } = await hostRuntime();
+  const text = await command(node, ['--print', 'JSON.stringify(process.versions)']);
+  return v.parse(v.record(v.string(), v.string()), JSON.parse(text));
 }
 
 /** npm installs only the package that fits the machine, so the other one is asked for by name and version. */
-async function download(name: string, { version, integrity }: v.InferOutput<typeof PIN>): Promise<string> {
+async function download(name: string, { version, integrity }: Pin): Promise<string> {
   const archive = join(CACHE, `${name}-${version}.tgz`);
   if (!existsSync(archive)) await pack(`${name}@${version}`, archive);
   const digest = `sha512-${createHash('sha512')

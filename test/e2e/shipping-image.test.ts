@@ -1,0 +1,475 @@
+/**
+ * The image as it is shipped, with what the compose files say about it: on a real engine, beside a real Mosquitto
+ * that bridges to a real upstream with mutual TLS. Windows are short, and ports and paths are of the test.
+ */
+
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { chown, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import * as v from 'valibot';
+import { beforeAll, expect } from 'vitest';
+import manifest from '../../package.json' with { type: 'json' };
+import { createAuthority } from '../support/certificates.ts';
+import { startEngineProxy } from '../support/engine-proxy.ts';
+import { startNameServer } from '../support/name-server.ts';
+import { all, describeWith, ENGINE, engineSocketPath, program, ROOT } from '../support/needs.ts';
+import { executable, type RealServer, startMosquitto } from '../support/real-servers.ts';
+import { REPOSITORY, SHIPPING, ship, thisTarget } from '../support/shipping.ts';
+import { startSocketProxy } from '../support/socket-proxy.ts';
+import { type Broker, nothingFollows, type Stage, test } from '../support/stage.ts';
+import { closedPort } from '../support/tls-servers.ts';
+import { until } from '../support/until.ts';
+import {
+  type ContainerChanges,
+  startWatcherContainer,
+  type WatcherContainer,
+  watcherOf,
+} from '../support/watcher-container.ts';
+
+const DIRECT = 'docker-compose.yml';
+const PROXIED = 'deploy/docker-compose.socket-proxy.yml';
+const IMAGE = `mosquitto-cert-watcher:${manifest.version}`;
+
+/** The compose files give the watcher these: the uid, the group of the socket, and mosquitto's group for the key. */
+const UID = 1_000;
+const SOCKET_GID = 998;
+const KEY_GID = 1_883;
+
+/** As in the compose files and in deploy/mosquitto/mosquitto.conf. */
+const UPSTREAM = 'broker.example.com';
+const HOSTS_LINE = `${UPSTREAM}:127.0.0.1`;
+
+const HURRY = { CHECK_INTERVAL: '100ms', STABILITY_WINDOW: '500ms', RESTART_COOLDOWN: '1s' };
+
+const authority = await createAuthority({ cn: 'Upstream CA' });
+const identity = await authority.issue({ cn: 'upstream', sans: [UPSTREAM], key: 'rsa-2048' });
+let serial = 0;
+
+const needs = all(SHIPPING, ROOT, ENGINE, program('docker'));
+
+let image: Promise<string> | undefined;
+
+/** As `make docker` makes it; once for all tests. */
+async function makeImage() {
+  image ??= ship('image', [], { env: { DOCKER_HOST: `unix://${engineSocketPath()}` } });
+  await image;
+}
+
+/** Installs a new set, whose key mosquitto's group may read; resolves with the name that it is issued for. */
+async function rotate({ certs }: Stage): Promise<string> {
+  serial += 1;
+  const name = `site-${serial}`;
+  const { chainPem, keyPem } = await authority.issue({ cn: name });
+  const files = { 'ca.crt': authority.certPem, 'client.crt': chainPem, 'client.key': keyPem };
+  for (const [file, content] of Object.entries(files)) {
+    const draft = join(certs.path, `.${file}`);
+    await writeFile(draft, content, { mode: 0o640 });
+    await chown(draft, 0, KEY_GID);
+    await rename(draft, join(certs.path, file));
+  }
+  return name;
+}
+
+/** A site: the upstream, the broker with the bridge of deploy/mosquitto, a socket of the group of the compose file. */
+async function createSite(stage: Stage) {
+  const upstream = await startMosquitto({
+    identity,
+    trusted: authority.certPem,
+    version: 'TLSv1.3',
+    extra: ['use_identity_as_username true'],
+  });
+  stage.onEnd(upstream.close);
+  const first = await rotate(stage);
+  const broker = await stage.broker({ network: { hosts: [HOSTS_LINE] }, started: false });
+  await broker.configure('mosquitto.conf', await bridgeTo(upstream.port));
+  await broker.start();
+  const socketPath = join(stage.directory, 'docker.sock');
+  const access = { uid: 0, gid: SOCKET_GID, mode: 0o660 };
+  const engine = await startEngineProxy({ target: stage.engine.socketPath, socketPath, access });
+  stage.onEnd(engine.close);
+  const metricsPort = await closedPort();
+  const volume = `cert-watcher-e2e-${process.pid}-${randomBytes(4).toString('hex')}`;
+  stage.onEnd(() => stage.engine.call('DELETE', `/volumes/${volume}`));
+  const mounts = { '/certs': stage.certs.path, '/var/run/docker.sock': socketPath, '/state': volume };
+
+  return {
+    broker,
+    engine,
+    upstream,
+    socketPath,
+    metricsPort,
+    bridged: (name: string) => loggedIn(upstream, name),
+    first,
+    start: async (changes: Partial<ContainerChanges> = {}, composeFile = DIRECT) => {
+      const settings = {
+        ...HURRY,
+        MOSQUITTO_CONTAINER: broker.name,
+        UPSTREAM_ADDR: `${UPSTREAM}:${upstream.port}`,
+        METRICS_PORT: String(metricsPort),
+        ...changes.settings,
+      };
+      const watcher = await startWatcherContainer(stage.engine, await watcherOf(composeFile), {
+        hosts: [HOSTS_LINE],
+        ...changes,
+        settings,
+        mounts: { ...mountsIn(composeFile, mounts), ...changes.mounts },
+      });
+      stage.onEnd(watcher.remove);
+      return watcher;
+    },
+  };
+}
+
+/** Waits until the upstream has taken the bridge of deploy/mosquitto/mosquitto.conf for the client `name`. */
+async function loggedIn(upstream: RealServer, name: string): Promise<void> {
+  let log = '';
+  const look = async () => {
+    log = await upstream.log();
+    return new RegExp(`as edge-1 \\(.*u'${name}'`).test(log);
+  };
+  await until(`the bridge to log in as ${name}`, look, { otherwise: () => log });
+}
+
+function mountsIn(composeFile: string, { '/var/run/docker.sock': socket, ...rest }: Record<string, string>) {
+  return composeFile === DIRECT && socket !== undefined ? { ...rest, '/var/run/docker.sock': socket } : rest;
+}
+
+/** deploy/mosquitto/mosquitto.conf with the ports and paths of the test. */
+async function bridgeTo(port: number): Promise<string> {
+  const shipped = await readFile(join(REPOSITORY, 'deploy/mosquitto/mosquitto.conf'), 'utf8');
+  return `user root\n${shipped
+    .replace('listener 1883', `listener ${await closedPort()} 127.0.0.1`)
+    .replace('/mosquitto/data/', '/')
+    .replace(`address ${UPSTREAM}:8883`, `address ${UPSTREAM}:${port}`)}`;
+}
+
+describeWith(needs, 'the image, with the settings of docker-compose.yml', () => {
+  beforeAll(makeImage);
+
+  test('brings one rotation to the broker by one restart, and the bridge logs in with the new certificate', async ({
+    stage,
+  }) => {
+    const site = await createSite(stage);
+    await site.bridged(site.first);
+    const watcher = await site.start();
+    await watcher.says('broker_already_current');
+    const second = await rotate(stage);
+    await watcher.says('restart_completed');
+    await site.bridged(second);
+    await nothingFollows();
+    expect(site.broker.restarts()).toBe(1);
+  });
+
+  test('tells a rotation in its log and in its metrics, and nothing that is wrong', async ({ stage }) => {
+    const site = await createSite(stage);
+    const watcher = await site.start();
+    await watcher.says('broker_already_current');
+    await rotate(stage);
+    await watcher.says('restart_completed');
+    const metrics = await textAt(site.metricsPort, '/metrics');
+    expect(metrics).toMatch(/^mosquitto_restarts_total 1$/m);
+    expect(metrics).toMatch(/^tls_probe_success_total [1-9]/m);
+    expect(metrics).toMatch(/^mosquitto_cert_watcher_last_restart_success 1$/m);
+    const log = await watcher.log();
+    expect(log.map(({ event }) => event)).toEqual(
+      expect.arrayContaining(['cert_parsed', 'tls_probe_success', 'mosquitto_restart_triggered']),
+    );
+    expect(log.filter(({ level }) => level !== 'info')).toEqual([]);
+  });
+
+  test('is found healthy by its own health check', async ({ stage }) => {
+    const site = await createSite(stage);
+    const watcher = await site.start();
+    await until('the engine to find it healthy', async () => (await watcher.inspect()).health === 'healthy');
+    expect(await textAt(site.metricsPort, '/healthz')).toMatch(/^ok/);
+  });
+
+  test('is seen as unhealthy when nobody answers for it', async ({ stage }) => {
+    const site = await createSite(stage);
+    // the health check asks the metrics port, and another program has it
+    const settings = { METRICS_PORT: String(site.upstream.port) };
+    const watcher = await site.start({ settings });
+    await until(
+      'the engine to find it unhealthy',
+      async () => (await watcher.inspect()).health === 'unhealthy',
+    );
+    expect(await watcher.says('server_failed')).toMatchObject({ level: 'error' });
+  });
+
+  test('has one uid, the groups of socket and key, no capability, no way to more, and a root that is read-only', async ({
+    stage,
+  }) => {
+    const watcher = await (await createSite(stage)).start();
+    await watcher.says('started');
+    expect(rightsOf(await watcher.pid())).toEqual({
+      uids: [UID],
+      gids: [SOCKET_GID],
+      groups: expect.arrayContaining([KEY_GID]),
+      capabilities: [0, 0, 0, 0, 0],
+      noNewPrivileges: 1,
+      rootIsReadOnly: true,
+    });
+  });
+
+  test('with another group than that of the socket restarts nothing, and says why', async ({ stage }) => {
+    const site = await createSite(stage);
+    const watcher = await site.start({ user: `${UID}:${UID}` });
+    expect((await watcher.says('restart_failed')).details).toMatchObject({ cause: 'permission_denied' });
+    expect(site.engine.calls).toEqual([]);
+  });
+
+  test('remembers in its volume what it has done: a new container restarts nothing', async ({ stage }) => {
+    const site = await createSite(stage);
+    const before = await site.start();
+    await before.says('broker_already_current');
+    await rotate(stage);
+    await before.says('restart_completed');
+    await before.remove();
+    const after = await site.start({ settings: { LOG_LEVEL: 'debug' } });
+    await until('the set to be recognized', async () =>
+      (await after.log()).some(({ details }) => details['reason'] === 'unchanged'),
+    );
+    await nothingFollows();
+    expect(site.broker.restarts()).toBe(1);
+    // without the volume it would have had to ask the engine
+    expect((await after.log()).map(({ event }) => event)).not.toContain('broker_already_current');
+  });
+
+  test('finds the upstream by a name server, without a line in /etc/hosts', async ({ stage }) => {
+    const nameServer = await startNameServer('127.53.53.54', '127.0.0.1');
+    stage.onEnd(nameServer.close);
+    const site = await createSite(stage);
+    const watcher = await site.start({
+      hosts: [],
+      mounts: { '/etc/resolv.conf': await resolvConf(stage, nameServer.address) },
+    });
+    await watcher.says('tls_probe_success');
+    await nameServer.asked;
+  });
+
+  test('as PID 1 ends within a second after SIGTERM, with exit code 0', async ({ stage }) => {
+    const watcher = await (await createSite(stage)).start();
+    await watcher.says('tls_probe_success');
+    expect(await endOf(watcher)).toEqual({ exitCode: 0, isPrompt: true, last: 'stopped' });
+  });
+
+  test('as PID 1 ends as fast while a name server keeps it waiting', async ({ stage }) => {
+    const nameServer = await startNameServer('127.53.53.55');
+    stage.onEnd(nameServer.close);
+    const watcher = await (await createSite(stage)).start({
+      hosts: [],
+      mounts: { '/etc/resolv.conf': await resolvConf(stage, nameServer.address) },
+    });
+    await nameServer.asked;
+    expect(await endOf(watcher)).toEqual({ exitCode: 0, isPrompt: true, last: 'stopped' });
+  });
+});
+
+describeWith(needs, 'the image', () => {
+  beforeAll(makeImage);
+
+  test('holds the program, the libraries that it is linked with, licences, and nothing else', async () => {
+    const { gnu, loader } = thisTarget();
+    const libraries = ['libc.so.6', 'libdl.so.2', 'libgcc_s.so.1', 'libm.so.6', 'libpthread.so.0'];
+    expect(await filesInImage()).toEqual(
+      [
+        'etc/nsswitch.conf',
+        ...[...libraries, 'libstdc++.so.6'].map((name) => `lib/${gnu}/${name}`),
+        loader.slice(1),
+        'licenses/NOTICES',
+        'mosquitto-cert-watcher',
+      ].toSorted(),
+    );
+  });
+
+  test('says what it is in the labels of the OCI', async ({ stage }) => {
+    const { Labels: labels } = await configOfImage(stage);
+    const { stdout } = await promisify(execFile)('git', ['log', '-1', '--format=%h %ct'], {
+      cwd: REPOSITORY,
+    });
+    const [hash = '', seconds] = stdout.trim().split(' ');
+    expect(labels).toMatchObject({
+      'org.opencontainers.image.title': 'mosquitto-cert-watcher',
+      'org.opencontainers.image.version': manifest.version,
+      'org.opencontainers.image.licenses': manifest.license,
+      'org.opencontainers.image.revision': expect.stringMatching(`^${hash.slice(0, 7)}(-modified)?$`),
+      'org.opencontainers.image.created': new Date(Number(seconds) * 1_000).toISOString(),
+    });
+  });
+
+  test('is nobody special, and checks its own health, if nothing else is said', async ({ stage }) => {
+    expect(await configOfImage(stage)).toMatchObject({
+      User: String(UID),
+      Entrypoint: ['/mosquitto-cert-watcher'],
+      Healthcheck: { Test: ['CMD', '/mosquitto-cert-watcher', 'healthcheck'] },
+    });
+  });
+});
+
+/** What the proxy has to refuse for the container `name`, whose id begins with `id`. */
+const REFUSED: readonly (readonly [method: string, path: (name: string, id: string) => string])[] = [
+  ['GET', () => '/containers/json'],
+  ['GET', () => '/version'],
+  ['GET', () => '/events'],
+  ['GET', () => '/images/json'],
+  ['HEAD', () => '/_ping'],
+  ['POST', () => '/_ping'],
+  ['POST', () => '/containers/create'],
+  ['POST', () => '/build'],
+  ['POST', () => '/session'],
+  ['POST', (name) => `/containers/${name}/exec`],
+  ['POST', (name) => `/containers/${name}/stop`],
+  ['POST', (name) => `/containers/${name}/kill?signal=SIGKILL`],
+  ['POST', (name) => `/containers/${name}/update`],
+  ['POST', (name) => `/containers/${name}/rename?name=other`],
+  ['POST', (name) => `/containers/${name}/json`],
+  ['GET', (name) => `/containers/${name}/restart`],
+  ['GET', (name) => `/containers/${name}/logs?stdout=1`],
+  ['GET', (name) => `/containers/${name}/archive?path=/`],
+  ['PUT', (name) => `/containers/${name}/archive?path=/`],
+  ['DELETE', (name) => `/containers/${name}?force=1`],
+  ['GET', () => '/containers/other/json'],
+  ['POST', () => '/containers/other/restart'],
+  ['GET', (name) => `/containers/${name}2/json`],
+  ['POST', (name) => `/containers/2${name}/restart`],
+  ['GET', (_name, id) => `/containers/${id}/json`],
+  ['POST', (_name, id) => `/v1.41/containers/${id}/restart`],
+  ['GET', (name) => `/containers/json?all=/containers/${name}/json`],
+  ['POST', (name) => `/containers/create?name=/containers/${name}/restart`],
+  ['GET', (name) => `/containers/json#/containers/${name}/json`],
+  ['GET', (name) => `/containers/${name}%2Fjson`],
+  ['GET', (name) => `/containers%2f${name}/json`],
+  ['POST', (name) => `/containers/other%2f..%2f${name}/restart`],
+  ['GET', (name) => `/containers/${name}/../other/json`],
+  ['GET', (name) => `/containers/${name}/json/../../other/json`],
+  ['GET', (name) => `/containers/other/json?/../../${name}/json`],
+  ['GET', (name) => `/v1.41/../containers/${name}/json`],
+  ['GET', (name) => `//containers/${name}/json`],
+  ['GET', (name) => `/containers/${name}/json/`],
+  ['GET', (name) => `/containers/${name}/json%0a`],
+  ['GET', (name) => `/v1.41x/containers/${name}/json`],
+  ['GET', () => 'http://docker/containers/json'],
+];
+
+describeWith(
+  all(needs, executable('haproxy') === undefined ? { ok: false, reason: 'no haproxy here' } : { ok: true }),
+  'behind the socket proxy',
+  () => {
+    beforeAll(makeImage);
+
+    /** A site whose broker is reached through the proxy; what the engine behind it is asked is recorded. */
+    async function createProxiedSite(stage: Stage) {
+      const site = await createSite(stage);
+      const { socketPath } = site;
+      const proxy = await startSocketProxy(stage.directory, { container: site.broker.name, socketPath });
+      stage.onEnd(proxy.close);
+      return { ...site, proxy };
+    }
+
+    test('the image, with the settings of the compose file for it, does one rotation by three kinds of calls', async ({
+      stage,
+    }) => {
+      const site = await createProxiedSite(stage);
+      const settings = { DOCKER_HOST: `tcp://127.0.0.1:${site.proxy.port}` };
+      const watcher = await site.start({ settings }, PROXIED);
+      await watcher.says('broker_already_current');
+      const second = await rotate(stage);
+      await watcher.says('restart_completed');
+      await site.bridged(second);
+      await nothingFollows();
+      expect(site.broker.restarts()).toBe(1);
+      const kinds = site.engine.calls.map(({ method, path }) =>
+        `${method} ${path}`.replace(/\?.*/, '').replace(/ \/v1\.\d+/, ' /v1.x'),
+      );
+      expect(new Set(kinds)).toEqual(
+        new Set([
+          'GET /_ping',
+          `GET /v1.x/containers/${site.broker.name}/json`,
+          `POST /v1.x/containers/${site.broker.name}/restart`,
+        ]),
+      );
+    });
+
+    test('every other call is refused, and the engine never hears of it', async ({ stage }) => {
+      const { broker, engine, proxy } = await createProxiedSite(stage);
+      const id = await idOf(broker);
+      const heard = engine.calls.length;
+      const answers = await Promise.all(
+        REFUSED.map(async ([method, path]) => {
+          const asked = path(broker.name, id);
+          return `${method} ${asked} ${await proxy.call(method, asked)}`;
+        }),
+      );
+      expect(answers.filter((answer) => !/ (403|400)$/.test(answer))).toEqual([]);
+      expect(engine.calls.slice(heard)).toEqual([]);
+    });
+  },
+);
+
+async function idOf(broker: Broker): Promise<string> {
+  const text = await broker.engine.ask('GET', `/containers/${broker.name}/json`);
+  return v.parse(v.object({ Id: v.string() }), JSON.parse(text)).Id;
+}
+
+async function textAt(port: number, path: string): Promise<string> {
+  const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+  return answer.text();
+}
+
+async function resolvConf({ directory }: Stage, address: string): Promise<string> {
+  const file = join(directory, 'resolv.conf');
+  await writeFile(file, `nameserver ${address}\n`);
+  return file;
+}
+
+/** How it ends when the engine stops it. */
+async function endOf(watcher: WatcherContainer) {
+  const toldAt = performance.now();
+  await watcher.stop();
+  const isPrompt = performance.now() - toldAt < 1_000;
+  const { exitCode } = await watcher.inspect();
+  return { exitCode, isPrompt, last: (await watcher.log()).at(-1)?.event };
+}
+
+/** What the kernel says about the process. */
+function rightsOf(pid: number) {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const words = (name: string) => {
+    const line = new RegExp(`^${name}:(.*)$`, 'm').exec(status)?.[1]?.trim() ?? '';
+    return line.split(/\s+/).filter(Boolean);
+  };
+  const numbers = (name: string) => [...new Set(words(name).map(Number))];
+  return {
+    uids: numbers('Uid'),
+    gids: numbers('Gid'),
+    groups: numbers('Groups'),
+    capabilities: ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'].map((name) =>
+      Number.parseInt(words(name)[0] ?? '', 16),
+    ),
+    noNewPrivileges: numbers('NoNewPrivs')[0],
+    rootIsReadOnly: /^\d+ \d+ \S+ \S+ \/ ro\b/m.test(readFileSync(`/proc/${pid}/mountinfo`, 'utf8')),
+  };
+}
+
+const CONFIG = v.object({
+  Config: v.looseObject({ Labels: v.record(v.string(), v.string()) }),
+});
+
+async function configOfImage({ engine }: Stage) {
+  return v.parse(CONFIG, JSON.parse(await engine.ask('GET', `/images/${IMAGE}/json`))).Config;
+}
+
+/** What the engine itself puts into every container. */
+const OF_THE_ENGINE = /^(\.dockerenv|dev\/.*|proc\/.*|sys\/.*|etc\/(hostname|hosts|mtab|resolv\.conf))$/;
+
+/** Every file in the image, without directories. */
+async function filesInImage(): Promise<string[]> {
+  const script = `id=$(docker create ${IMAGE}) && docker export "$id" | tar -t; docker rm "$id" >/dev/null`;
+  const env = { ...process.env, DOCKER_HOST: `unix://${engineSocketPath()}` };
+  const { stdout } = await promisify(execFile)('sh', ['-c', script], { env });
+  const names = stdout.split('\n').filter((name) => name !== '' && !name.endsWith('/'));
+  return names.filter((name) => !OF_THE_ENGINE.test(name)).toSorted();
+}

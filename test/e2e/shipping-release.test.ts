@@ -1,0 +1,90 @@
+/** A whole release of this working tree, made in a directory of its own, without images. */
+
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import manifest from '../../package.json' with { type: 'json' };
+import { sha256Of } from '../../scripts/shipping/file-facts.ts';
+import { all, describeWith } from '../support/needs.ts';
+import { copyOfRepository, DEBIAN_MIRROR, SHIPPING, ship } from '../support/shipping.ts';
+
+const EXECUTABLES = ['mosquitto-cert-watcher-linux-amd64', 'mosquitto-cert-watcher-linux-arm64'];
+
+/** Images have their own test. */
+const WITHOUT_ENGINE = { DOCKER_HOST: 'unix:///nowhere.sock' };
+
+// the libraries of the image are named, so Debian's tools have to be there
+describeWith(all(SHIPPING, DEBIAN_MIRROR), 'a release', () => {
+  let root: string;
+  let said: string;
+  beforeAll(async () => {
+    root = await copyOfRepository();
+    await writeFile(join(root, 'CHANGELOG.md'), '# Changelog\n\n## Unreleased\n\n- Something new\n');
+    said = await ship('release', ['--draft'], { root, env: WITHOUT_ENGINE });
+  });
+  afterAll(() => rm(root, { recursive: true, force: true }));
+
+  const released = (name: string) => join(root, 'dist', 'release', name);
+
+  test('holds executables, bills of materials, licences, changes and checksums', async () => {
+    expect((await readdir(released('.'))).toSorted()).toEqual(
+      [
+        'CHANGES.md',
+        'SHA256SUMS',
+        'THIRD-PARTY-LICENSES.txt',
+        ...EXECUTABLES,
+        ...EXECUTABLES.map((name) => `${name}.cdx.json`),
+      ].toSorted(),
+    );
+  });
+
+  test('is checked by `sha256sum -c`, every file of it', async () => {
+    const { stdout } = await promisify(execFile)('sha256sum', ['-c', 'SHA256SUMS'], { cwd: released('.') });
+    const names = (await readdir(released('.'))).filter((name) => name !== 'SHA256SUMS');
+    expect(stdout.trim().split('\n').toSorted()).toEqual(names.map((name) => `${name}: OK`).toSorted());
+  });
+
+  test.for(EXECUTABLES)(
+    'has a bill of materials about %s as it lies there, with Debian packages',
+    async (name) => {
+      const bill = JSON.parse(await readFile(released(`${name}.cdx.json`), 'utf8'));
+      const names = bill.components.map((component: { name: string }) => component.name);
+      expect(bill.metadata.component.hashes[0].content).toBe(await sha256Of(released(name)));
+      expect(names).toEqual(
+        expect.arrayContaining([
+          ...Object.keys(manifest.dependencies),
+          'node',
+          'libc6',
+          'libstdc++6',
+          'libgcc-s1',
+        ]),
+      );
+    },
+  );
+
+  test('carries the licence of everything in the bundle', async () => {
+    const licences = await readFile(released('THIRD-PARTY-LICENSES.txt'), 'utf8');
+    for (const [name, version] of Object.entries(manifest.dependencies)) {
+      expect(licences).toContain(`${name} ${version} (`);
+    }
+  });
+
+  test('says what it lacks where no engine answers', () => {
+    expect(said).toContain('no Docker Engine answers: the release has no images');
+  });
+
+  test('is not made where the changelog has no section for the version', async () => {
+    const other = await copyOfRepository();
+    try {
+      await writeFile(join(other, 'CHANGELOG.md'), '# Changelog\n\n## 99.0.0\n');
+      const error = await ship('release', [], { root: other, env: WITHOUT_ENGINE }).catch(String);
+      expect(error).toContain(`release: CHANGELOG.md has no section for version ${manifest.version}`);
+      expect(existsSync(join(other, 'dist'))).toBe(false);
+    } finally {
+      await rm(other, { recursive: true });
+    }
+  });
+});

@@ -1,0 +1,78 @@
+/** HAProxy of this machine with the configuration that is shipped, in front of an engine's socket. */
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { executable } from './real-servers.ts';
+import { REPOSITORY } from './shipping.ts';
+import { closedPort } from './tls-servers.ts';
+import { until } from './until.ts';
+
+export interface SocketProxy {
+  readonly port: number;
+  /** The status of the answer to one call; the path goes out as it is. */
+  call(method: string, path: string): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Listens on a free port and lets the calls for `container` through to the socket. */
+export async function startSocketProxy(
+  directory: string,
+  { container, socketPath }: { readonly container: string; readonly socketPath: string },
+): Promise<SocketProxy> {
+  const port = await closedPort();
+  const shipped = await readFile(join(REPOSITORY, 'deploy/socket-proxy/haproxy.cfg'), 'utf8');
+  const file = join(directory, `haproxy-${port}.cfg`);
+  await writeFile(file, adapted(shipped, { container, socketPath, port }));
+  const child = spawn(executable('haproxy') ?? 'haproxy', ['-db', '-f', file], { stdio: 'pipe' });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      said += chunk.toString('utf8');
+    });
+  }
+  const call = (method: string, path: string) => statusOf(port, method, path);
+  await until(
+    'the socket proxy to answer',
+    () => {
+      if (child.exitCode !== null) throw new Error(`haproxy has ended\n${said}`);
+      return call('GET', '/').catch(() => undefined);
+    },
+    { otherwise: () => said },
+  );
+  const close = async () => {
+    const gone = once(child, 'exit');
+    child.kill('SIGKILL');
+    await gone;
+  };
+  return { port, call, close };
+}
+
+/** Port, container and socket are of the test, and each has to be there to be replaced. */
+function adapted(
+  shipped: string,
+  { container, socketPath, port }: { container: string; socketPath: string; port: number },
+): string {
+  const replacements = [
+    ['bind :2375', `bind 127.0.0.1:${port}`],
+    ['eclipse-mosquitto', container],
+    ['/var/run/docker.sock', socketPath],
+  ] as const;
+  return replacements.reduce((configuration, [from, to]) => {
+    if (!configuration.includes(from)) throw new Error(`haproxy.cfg does not say ${from} any more`);
+    return configuration.replaceAll(from, to);
+  }, shipped);
+}
+
+function statusOf(port: number, method: string, path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ host: '127.0.0.1', port, method, path, agent: false }, (incoming) => {
+      incoming.resume();
+      incoming.on('end', () => resolve(incoming.statusCode ?? 0));
+    });
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+}
