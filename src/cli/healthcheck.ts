@@ -8,13 +8,16 @@ import { messageOf } from '../system/errors.ts';
 const TIMEOUT_MS = 3_000;
 const LONGEST_ANSWER = 1_000;
 
-/** Asks `/healthz` once. Resolves with 0 if the daemon is alive, and otherwise with 1, having said why. */
+/**
+ * Asks `/healthz` once. Resolves with 0 if the daemon is alive, and otherwise with 1, having said why. A daemon that
+ * serves nothing cannot be asked: that is said too, but is no illness, for which somebody might restart it for ever.
+ */
 export async function healthcheck(settings: Settings, complain: (problem: string) => void): Promise<number> {
   if (!settings.metricsEnabled) {
     complain(
-      'there is nothing to ask while ENABLE_METRICS is false: set it to true, or drop the health check',
+      'there is nothing to ask while ENABLE_METRICS is false: set it to true for a health check that knows',
     );
-    return 1;
+    return 0;
   }
   const host = localAddress(settings.metricsHost);
   const port = settings.metricsPort;
