@@ -211,8 +211,8 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
 }
 
 /** What the state file holds of a memory, without the wall clock's jitter. */
-function stateKey({ applied, strayedAtMs, lastRestartMonoMs }: memories.Memory): string {
-  return JSON.stringify([applied, strayedAtMs, lastRestartMonoMs]);
+function stateKey({ applied, strayedAtMs, stoppedByUs, lastRestartMonoMs }: memories.Memory): string {
+  return JSON.stringify([applied, strayedAtMs, stoppedByUs, lastRestartMonoMs]);
 }
 
 function degraded(part: string, message: string, settings: Settings): Condition {

@@ -29,6 +29,7 @@ const SCHEMA = v.strictObject({
     }),
   ),
   strayed_at: v.optional(v.pipe(v.string(), v.isoTimestamp())),
+  stopped_by_us: v.optional(v.string()),
   last_restart_at: v.optional(v.pipe(v.string(), v.isoTimestamp())),
 });
 
@@ -76,7 +77,12 @@ export function parseState(text: string): PersistedState | undefined {
   }
   const result = v.safeParse(SCHEMA, json);
   if (!result.success) return undefined;
-  const { applied, strayed_at: strayedAt, last_restart_at: lastRestartAt } = result.output;
+  const {
+    applied,
+    strayed_at: strayedAt,
+    stopped_by_us: stoppedByUs,
+    last_restart_at: lastRestartAt,
+  } = result.output;
   return {
     applied: applied && {
       fingerprint: applied.fingerprint,
@@ -84,11 +90,12 @@ export function parseState(text: string): PersistedState | undefined {
       notAfterMs: timeOf(applied.not_after),
     },
     strayedAtMs: timeOf(strayedAt),
+    stoppedByUs,
     lastRestartAtMs: timeOf(lastRestartAt),
   };
 }
 
-function serialize({ applied, strayedAtMs, lastRestartAtMs }: PersistedState): string {
+function serialize({ applied, strayedAtMs, stoppedByUs, lastRestartAtMs }: PersistedState): string {
   const state: v.InferInput<typeof SCHEMA> = { version: 1 };
   const whole = {
     ...state,
@@ -98,6 +105,7 @@ function serialize({ applied, strayedAtMs, lastRestartAtMs }: PersistedState): s
       not_after: isoTime(applied.notAfterMs),
     },
     strayed_at: isoTime(strayedAtMs),
+    stopped_by_us: stoppedByUs,
     last_restart_at: isoTime(lastRestartAtMs),
   };
   return `${JSON.stringify(whole, null, 2)}\n`;

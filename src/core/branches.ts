@@ -312,10 +312,8 @@ function engineFailed(facts: SetFacts): Verdict | undefined {
 }
 
 function brokerNotRunning(facts: SetFacts): Verdict | undefined {
-  const { broker, memory } = facts;
-  if (broker?.ok !== true || !isLeftStopped(broker.value)) return undefined;
-  // a broker that our own failed restart has left stopped is ours to start
-  if (broker.value.finishedAt === memory.stoppedByUs) return undefined;
+  const { broker, memory, isOursToStart } = facts;
+  if (broker?.ok !== true || !isLeftStopped(broker.value) || isOursToStart) return undefined;
   const stopped = conditions.brokerNotRunning(facts, broker.value);
   return {
     boxes: [],

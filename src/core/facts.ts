@@ -28,8 +28,10 @@ export interface SetFacts extends View {
   readonly isChanged: boolean;
   /** the engine's answer about the broker, if it was asked about this very set */
   readonly broker: EngineAnswer<BrokerState> | undefined;
-  /** the broker has loaded this set, by what the engine says or else by what is remembered */
+  /** the broker has loaded this set, and is not down through our fault, by what the engine says or else by what is remembered */
   readonly isLoaded: boolean;
+  /** it does not run because our own failed restart has stopped it, whatever it had loaded */
+  readonly isOursToStart: boolean;
   /** the probe has not come as far as comparing key and certificate of this set */
   readonly isPairUnknown: boolean;
   /** the probe's last verdict on this very set */
@@ -45,6 +47,7 @@ export function factsOf(view: View, files: CertificateSet): SetFacts {
   const isChanged = memory.applied?.fingerprint !== files.fingerprint;
   const broker = memory.broker?.identity === files.identity ? memory.broker.answer : undefined;
   const probe = memory.probe?.identity === files.identity ? memory.probe : undefined;
+  const isOursToStart = broker?.ok === true && isLeftByUs(broker.value, memory);
   return {
     ...view,
     files,
@@ -54,7 +57,11 @@ export function factsOf(view: View, files: CertificateSet): SetFacts {
     readyAtMonoMs: cooldownEnd(view),
     isChanged,
     broker,
-    isLoaded: broker?.ok === true ? hasLoaded(broker.value, files, memory, now) : !isChanged,
+    isLoaded:
+      broker?.ok === true
+        ? !isOursToStart && hasLoaded(broker.value, files, memory, now)
+        : !isChanged && memory.stoppedByUs === undefined,
+    isOursToStart,
     isPairUnknown: settings.probeEnabled && probe?.filesPassed !== true,
     verdict: probe?.verdict,
     holding: probe && holdOf(settings.probeGate, probe),
@@ -92,7 +99,7 @@ export function brokerIsInQuestion(view: View): boolean {
   if (files.kind !== 'complete') return false;
   const { isStable, isChanged } = factsOf(view, files);
   const isValid = files.leaf.notBeforeMs <= now.wallMs && now.wallMs < files.leaf.notAfterMs;
-  const inDoubt = isChanged || memory.strayedAtMs !== undefined;
+  const inDoubt = isChanged || memory.strayedAtMs !== undefined || memory.stoppedByUs !== undefined;
   if (!isValid || !isStable || !inDoubt) return false;
   const last = memory.broker;
   return last === undefined || last.identity !== files.identity || now.monoMs >= last.askAgainMonoMs;
@@ -125,6 +132,11 @@ function hasLoaded(broker: BrokerState, files: CertificateSet, memory: Memory, n
   if (applied.fingerprint === files.fingerprint)
     return isSameStart || isEvident || hasKept(broker, memory, now);
   return isEvident && !isSameStart;
+}
+
+/** Our own failed restart has stopped it, and nobody has started it since. */
+function isLeftByUs(broker: BrokerState, { stoppedByUs }: Memory): boolean {
+  return !broker.up && stoppedByUs !== undefined && broker.finishedAt === stoppedByUs;
 }
 
 /** The set is back after an excursion, and the broker has been running with it since before that. */

@@ -88,6 +88,8 @@ export interface PersistedState {
   readonly applied: Applied | undefined;
   /** see {@link Memory} */
   readonly strayedAtMs: number | undefined;
+  /** see {@link Memory} */
+  readonly stoppedByUs: string | undefined;
   /** wall clock, milliseconds since the epoch */
   readonly lastRestartAtMs: number | undefined;
 }
@@ -106,7 +108,7 @@ export function createMemory(now: Moment, persisted: PersistedState | undefined)
     broker: undefined,
     glance: undefined,
     fruitless: 0,
-    stoppedByUs: undefined,
+    stoppedByUs: persisted?.stoppedByUs,
     lastRestart: undefined,
     probe: undefined,
     lastVerdict: undefined,
@@ -119,6 +121,7 @@ export function toPersist(memory: Memory, now: Moment): PersistedState {
   return {
     applied: memory.applied,
     strayedAtMs: memory.strayedAtMs,
+    stoppedByUs: memory.stoppedByUs,
     lastRestartAtMs: last === undefined ? undefined : Math.round(now.wallMs - (now.monoMs - last)),
   };
 }

@@ -15,11 +15,13 @@ const STATE: PersistedState = {
     notAfterMs: Date.UTC(2026, 4, 30, 12),
   },
   strayedAtMs: Date.UTC(2026, 2, 1, 11, 30),
+  stoppedByUs: '2026-03-01T11:00:01.5Z',
   lastRestartAtMs: Date.UTC(2026, 2, 1, 11),
 };
 const OTHER: PersistedState = {
   applied: undefined,
   strayedAtMs: undefined,
+  stoppedByUs: undefined,
   lastRestartAtMs: Date.UTC(2026, 2, 2),
 };
 
@@ -95,6 +97,7 @@ describe('save', () => {
     const state = fc.record({
       applied: fc.option(applied, { nil: undefined }),
       strayedAtMs: fc.option(wallMs, { nil: undefined }),
+      stoppedByUs: fc.option(fc.string(), { nil: undefined }),
       lastRestartAtMs: fc.option(wallMs, { nil: undefined }),
     });
     await fc.assert(
@@ -139,6 +142,7 @@ describe('save', () => {
     "not_after": "2026-05-30T12:00:00.000Z"
   },
   "strayed_at": "2026-03-01T11:30:00.000Z",
+  "stopped_by_us": "2026-03-01T11:00:01.5Z",
   "last_restart_at": "2026-03-01T11:00:00.000Z"
 }
 `);
@@ -234,6 +238,7 @@ describe('parseState', () => {
     expect(parseState('{"version": 1}')).toEqual({
       applied: undefined,
       strayedAtMs: undefined,
+      stoppedByUs: undefined,
       lastRestartAtMs: undefined,
     });
   });

@@ -52,11 +52,11 @@ type Mischief = (directory: string, set: CertificateFiles) => Promise<unknown>;
 
 /** Ways of writing certificates that no careful agent has, and ways of doing worse. */
 const MISCHIEF: readonly Mischief[] = [
-  (directory, { cert }) => writeFile(join(directory, 'client.crt'), cert.slice(0, cert.length / 2)),
+  (directory, { cert }) => put(join(directory, 'client.crt'), cert.slice(0, cert.length / 2)),
   (directory) => truncate(join(directory, 'client.key'), 0),
-  (directory, { key }) => writeFile(join(directory, 'client.key'), key),
+  (directory, { key }) => put(join(directory, 'client.key'), key),
   (directory) => rm(join(directory, 'client.crt')),
-  (directory) => writeFile(join(directory, 'ca.crt'), 'no certificate at all'),
+  (directory) => put(join(directory, 'ca.crt'), 'no certificate at all'),
   (directory) => utimes(join(directory, 'client.crt'), new Date(0), new Date(4_000_000_000_000)),
   async (directory) => {
     await rm(join(directory, 'client.crt'), { force: true });
@@ -80,6 +80,12 @@ const MISCHIEF: readonly Mischief[] = [
       await writeFile(join(directory, name), text);
   },
 ];
+
+/** In the place of whatever lies there: writing to a FIFO would hang the writer. */
+async function put(path: string, text: string): Promise<void> {
+  await rm(path, { force: true, recursive: true });
+  await writeFile(path, text);
+}
 
 /** Whatever the last mischief has left in the place of a file. */
 async function putAway(directory: string): Promise<void> {

@@ -14,12 +14,21 @@ export interface Gateway {
   /** the upstream answers nobody */
   upstreamDown: boolean;
   clockHasJumped: boolean;
+  /** how often the watcher was killed */
+  kills: number;
+  /** sets that the upstream has refused to the present watcher, with when */
+  refusals: { readonly identity: string; readonly sinceMs: number; untilMs: number }[];
 }
+
+/** `FinishedAt` of a broker that somebody has stopped; nobody but whoever stopped it may start it. */
+export const BY_HAND = 'by hand';
 
 export interface Act {
   readonly name: string;
   /** it says something about time or memory that only a state file survives */
   readonly needsStateFile?: true;
+  /** after it, nobody can tell who has stopped the broker */
+  readonly stops?: true;
   /** after it, the broker may be told to be unhealthy, or running with what nobody can know */
   readonly clouds?: true;
   run(gateway: Gateway): Promise<void> | void;
@@ -29,6 +38,8 @@ export interface Act {
 export const GOOD = ['A', 'B', 'C', 'D'];
 
 const HOUR_MS = 3_600_000;
+/** RESTART_VERIFY_TIMEOUT, and a little more */
+const VERIFICATION_MS = 35_000;
 
 function act(name: string, run: Act['run'], traits: Omit<Act, 'name' | 'run'> = {}): Act {
   return { name, run, ...traits };
@@ -49,6 +60,16 @@ const files: readonly Act[] = [
     world.put({ kind: 'unparsable', identity: 'half', complaints: [complaint('looks half-written')] }),
   ),
   act('a file changes all the time', ({ world }) => world.put({ kind: 'changing', identity: 'changing' })),
+  act('another set lies there while somebody starts the broker', async ({ world }) => {
+    const { files: before } = world;
+    if (before.kind !== 'complete') return;
+    world.write('D');
+    await world.advance(2_000);
+    world.startByHand();
+    // while a restart is verified nobody looks at the files
+    await world.advance(VERIFICATION_MS);
+    world.put({ ...before, newestCtimeMs: world.clock.now().wallMs });
+  }),
   act('write an expired set', ({ world }) =>
     world.write('expired', {
       leaf: fix.certificate({ notBeforeMs: 0, notAfterMs: fix.EPOCH_MS - 30 * fix.DAY_MS }),
@@ -61,6 +82,12 @@ const files: readonly Act[] = [
   act('write a set that the upstream refuses', ({ world }) => world.write('refused')),
 ];
 
+function restartCalls(call: World['restartCall']): Act {
+  return act(`restart calls: ${call}`, ({ world }) => {
+    world.restartCall = call;
+  });
+}
+
 const engine: readonly Act[] = [
   act('the engine goes down', ({ world }) => {
     world.engineDown = fix.engineFailure();
@@ -71,20 +98,24 @@ const engine: readonly Act[] = [
   act('the engine comes back', ({ world }) => {
     world.engineDown = undefined;
   }),
-  ...(['answer_lost', 'lost', 'refused', 'stops_and_fails', 'works'] as const).map((call) =>
-    act(`restart calls: ${call}`, ({ world }) => {
-      world.restartCall = call;
-    }),
+  ...(['refused', 'works'] as const).map(restartCalls),
+  ...(['answer_lost', 'lost', 'stops_and_fails'] as const).map(
+    (call) => ({ ...restartCalls(call), stops: true }) as const,
   ),
 ];
 
 const broker: readonly Act[] = [
   act('somebody starts the broker', ({ world }) => world.startByHand()),
   act('the broker crashes', ({ world }) => {
-    world.broker = world.broker && { ...world.broker, up: false, status: 'exited', exitCode: 1 };
+    if (world.broker?.up !== true) return;
+    world.broker = { ...world.broker, up: false, status: 'exited', exitCode: 1, finishedAt: 'by a crash' };
   }),
   act('somebody stops the broker', ({ world }) => {
-    world.broker = world.broker && { ...world.broker, up: false, status: 'exited', exitCode: 0 };
+    if (world.broker?.up !== true) return;
+    world.broker = {
+      ...world.broker,
+      ...{ up: false, status: 'exited', exitCode: 0, finishedAt: BY_HAND },
+    };
   }),
   act(
     'the container is removed',
@@ -126,12 +157,24 @@ function jump(name: string, ms: number): Act {
   return act(name, run, { needsStateFile: true });
 }
 
+function kill(gateway: Gateway): void {
+  // the wall clock is all that carries a cooldown from one watcher to the next
+  if (gateway.clockHasJumped) return;
+  gateway.kills += 1;
+  gateway.watcher.kill();
+  // what it knew of the upstream has gone with it
+  for (const refusal of gateway.refusals)
+    refusal.untilMs = Math.min(refusal.untilMs, gateway.world.elapsedMs());
+  gateway.watcher = gateway.world.startWatcher();
+}
+
 const rest: readonly Act[] = [
-  act('the watcher is killed and starts again', (gateway) => {
-    // the wall clock is all that carries a cooldown from one watcher to the next
-    if (gateway.clockHasJumped) return;
-    gateway.watcher.kill();
-    gateway.watcher = gateway.world.startWatcher();
+  act('the watcher is killed and starts again', kill),
+  act('the watcher is killed during its next restart', async (gateway) => {
+    const { world } = gateway;
+    const before = world.asks.length;
+    for (let step = 0; step < 150 && world.asks.length === before; step++) await world.advance(100);
+    kill(gateway);
   }),
   jump('the clock jumps forward', HOUR_MS),
   jump('the clock jumps back', -HOUR_MS),

@@ -8,12 +8,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { REASONS, type State } from '../../src/core/branches.ts';
+import type { BrokerState } from '../../src/core/broker.ts';
 import type { Settings } from '../../src/core/settings.ts';
 import * as fix from '../support/core-fixtures.ts';
 import { createWorld } from '../support/world.ts';
-import { type Act, anyAct, type Gateway, GOOD, UPSTREAM_DOWN } from './acts.ts';
+import { type Act, anyAct, BY_HAND, type Gateway, GOOD, UPSTREAM_DOWN } from './acts.ts';
 
 const COOLDOWN_MS = 60_000;
+/** longer than a probe takes in the simulated gateway */
+const PROBE_MS = 2_200;
 const HISTORIES = Number(process.env['HISTORIES'] ?? 4_500);
 const { SEED, HISTORY } = process.env;
 
@@ -48,13 +51,19 @@ async function play({ acts, withStateFile, settings }: History): Promise<Gateway
     withStateFile,
     upstreamDown: false,
     clockHasJumped: false,
+    kills: 0,
+    refusals: [],
     watcher: { kill: () => undefined, stop: async () => undefined },
   };
-  world.verdict = ({ fingerprint }) => {
+  world.verdict = ({ fingerprint, identity }) => {
     if (fingerprint === 'mismatched')
       return fix.probeFailure({ cause: 'client_key_mismatch', phase: 'files' });
     if (gateway.upstreamDown) return fix.probeFailure({ cause: 'tcp', phase: 'tcp' });
-    return fingerprint === 'refused' ? fix.probeFailure() : fix.probeSuccess();
+    if (fingerprint !== 'refused') return fix.probeSuccess();
+    // the verdict is there when the probe has ended
+    const sinceMs = world.elapsedMs() + PROBE_MS;
+    gateway.refusals.push({ identity, sinceMs, untilMs: Number.POSITIVE_INFINITY });
+    return fix.probeFailure();
   };
   world.write('A');
   await world.advance(1_000);
@@ -87,7 +96,8 @@ async function recover(gateway: Gateway, acts: readonly Act[]) {
   if (!isGood || acts.some(({ clouds }) => clouds)) world.write('E');
   await world.advance(5 * COOLDOWN_MS);
   // a broker that was stopped is left to whoever stopped it
-  if (world.lastDecision()?.reason === 'broker_not_running') world.startByHand();
+  const isForgotten = gateway.kills > 0 && world.broker?.exitCode === 0;
+  if (world.broker?.up === false && (world.broker.finishedAt === BY_HAND || isForgotten)) world.startByHand();
   await world.advance(2 * COOLDOWN_MS);
 }
 
@@ -140,7 +150,8 @@ function checkDecisions({ world }: Gateway): number {
 }
 
 /** Restarts, by what the engine was asked and did. */
-function checkRestarts({ world, withStateFile }: Gateway, acts: readonly Act[]): void {
+function checkRestarts(gateway: Gateway, acts: readonly Act[]): void {
+  const { world, withStateFile } = gateway;
   // a call that is refused certainly did not happen; one that was lost is remembered only in a state file
   const calls = world.asks.filter(({ call }) => call !== 'refused');
   const times = (withStateFile ? calls : world.restarts).map(({ atMs }) => atMs);
@@ -155,6 +166,33 @@ function checkRestarts({ world, withStateFile }: Gateway, acts: readonly Act[]):
     asked.filter((name) => !allowed.includes(name)),
     'restarts into what cannot work',
   ).toEqual([]);
+  if (!acts.some(({ stops }) => stops))
+    expect(
+      world.asks.filter(({ broker }) => isStoppedByHand(broker)),
+      'starts of a stopped broker',
+    ).toEqual([]);
+  expect(intoRefused(gateway), 'restarts into what was refused').toEqual([]);
+  if (withStateFile || gateway.kills === 0) {
+    const done = world.asks.filter(({ call }) => call === 'works').map(({ files }) => files.identity);
+    expect(done.length - new Set(done).size, 'second restarts for the same set').toBe(0);
+  }
+}
+
+function isStoppedByHand(broker: BrokerState | undefined): boolean {
+  return broker !== undefined && !broker.up && broker.finishedAt === BY_HAND;
+}
+
+/** Restarts for sets that the upstream had refused to this very watcher, where that counts. */
+function intoRefused({ world, refusals }: Gateway): string[] {
+  const { probeEnabled, probeGate } = world.settings;
+  if (!probeEnabled || probeGate === 'off') return [];
+  return world.asks.flatMap(({ atMs, files }) =>
+    refusals.some(
+      ({ identity, sinceMs, untilMs }) => identity === files.identity && sinceMs < atMs && atMs < untilMs,
+    )
+      ? [files.identity]
+      : [],
+  );
 }
 
 /** What nobody can know to be bad: without a probe, where its word does not count, and where nobody answers it. */
@@ -191,6 +229,7 @@ describe('in any history', { timeout: 300_000 }, () => {
         await gateway.world.advance(600_000);
         expect(restarts.length - before, 'restarts while nothing changes').toBe(0);
         checkRestarts(gateway, one.acts);
+        expect(gateway.world.events('cycle_failed'), 'cycles that failed').toEqual([]);
         cycles += checkDecisions(gateway);
       }),
       {

@@ -72,7 +72,13 @@ export function createWorld({
     nextStart: {} as Partial<BrokerState>,
     verdict: (_set: CertificateSet): ProbeVerdict => fix.probeSuccess(),
     /** every restart call that reached the engine, in its order */
-    asks: [] as { atMs: number; files: FilesObservation; loaded: string | undefined; call: string }[],
+    asks: [] as {
+      readonly atMs: number;
+      readonly files: FilesObservation;
+      readonly loaded: string | undefined;
+      readonly broker: BrokerState;
+      readonly call: string;
+    }[],
     probes: 0,
     /** how often the engine was asked about the broker */
     inspections: 0,
@@ -128,7 +134,13 @@ export function createWorld({
         if (world.broker === undefined) return fix.engineFailure({ cause: 'container_missing' });
         const call = world.restartCall;
         asked.push(world.files);
-        world.asks.push({ atMs: clock.elapsedMs(), files: world.files, loaded: world.loaded, call });
+        world.asks.push({
+          atMs: clock.elapsedMs(),
+          files: world.files,
+          loaded: world.loaded,
+          broker: world.broker,
+          call,
+        });
         if (call === 'refused') return fix.engineFailure({ cause: 'permission_denied' });
         await clock.sleep(RESTART_MS, never);
         if (call === 'stops_and_fails') {
