@@ -2,8 +2,8 @@
 
 import { isSea } from 'node:sea';
 
-/** As the first argument: end with the code in the second, and do nothing else. Internal, see {@link leave}. */
-const LEAVE = '--leave';
+/** As the first argument of the executable: end with the code in the second, and do nothing else. Internal. */
+export const LEAVE = '--leave';
 
 /** Requests that hold a thread until they are answered: name resolution, and files on a mount that is dead. */
 const HOLDING = new Set(['GetAddrInfoReqWrap', 'FSReqPromise', 'FSReqCallback']);
@@ -15,19 +15,13 @@ const HOLDING = new Set(['GetAddrInfoReqWrap', 'FSReqPromise', 'FSReqCallback'])
  */
 export function leave(code: number): never {
   if (process.getActiveResourcesInfo().some((resource) => HOLDING.has(resource))) {
-    const [program = '', main = ''] = process.argv;
-    const self = isSea() ? [program] : [program, main];
+    const [program = ''] = process.argv;
+    const args = isSea() ? [LEAVE, String(code)] : ['--eval', `process.exit(${code})`];
     try {
-      process.execve?.(process.execPath, [...self, LEAVE, String(code)], {});
+      process.execve?.(process.execPath, [program, ...args], {});
     } catch {
       // late is better than never
     }
   }
   process.exit(code);
-}
-
-/** Ends the process if it was started by {@link leave}. To be called before anything else. */
-export function leaveIfTold(argv: readonly string[]): void {
-  const [first, code] = argv;
-  if (first === LEAVE) process.exit(Number(code));
 }

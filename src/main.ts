@@ -1,5 +1,6 @@
 /** The process boundary: arguments, environment, signals and the exit code. */
 
+import './leave-if-told.ts';
 import { type Arguments, readArguments } from './cli/arguments.ts';
 import { check } from './cli/check.ts';
 import { healthcheck } from './cli/healthcheck.ts';
@@ -8,14 +9,12 @@ import { probe } from './cli/probe.ts';
 import { run } from './cli/run.ts';
 import { loadSettings } from './config/load.ts';
 import type { Settings } from './core/settings.ts';
-import { leave, leaveIfTold } from './leave.ts';
+import { leave } from './leave.ts';
 import { FULL_VERSION } from './version.ts';
 
 const PROGRAM = 'mosquitto-cert-watcher';
 const EXIT_USAGE = 2;
 const NO_UPSTREAM = 'UPSTREAM_ADDR is not set; name the broker to probe as host:port';
-
-leaveIfTold(process.argv.slice(2));
 
 // first of all: as PID 1 a process ignores SIGTERM until it has a handler
 const stop = new AbortController();
