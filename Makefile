@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help test lint demo format readme screenshots clean \
-  build build-linux-amd64 build-linux-arm64 docker docker-linux-amd64 docker-linux-arm64 rootfs release footprint bench soak fleet
+  build build-linux-amd64 build-linux-arm64 docker docker-linux-amd64 docker-linux-arm64 rootfs release footprint bench soak fleet mutations
 
 help: ## this list
 	@grep -E '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -55,6 +55,9 @@ release: node_modules/.installed ## dist/release: executables, checksums, bills 
 
 bench: build ## the watcher beside the shell script that people write instead, on a real engine
 	@$(NODE) bench/bench.ts
+
+mutations: node_modules/.installed ## deliberate mistakes in the core, each caught by the model-based tests
+	@$(NODE) bench/mutations/run.ts
 
 soak: build ## a rotation every few seconds for twenty minutes, on a real engine; MINUTES=60 for more
 	@$(NODE) bench/soak.ts

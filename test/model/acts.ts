@@ -27,6 +27,8 @@ export interface Act {
   readonly name: string;
   /** it says something about time or memory that only a state file survives */
   readonly needsStateFile?: true;
+  /** after it, the upstream answers nobody */
+  readonly silences?: true;
   /** after it, nobody can tell who has stopped the broker */
   readonly stops?: true;
   /** after it, the broker may be told to be unhealthy, or running with what nobody can know */
@@ -131,17 +133,41 @@ const broker: readonly Act[] = [
     },
     { clouds: true },
   ),
+  act(
+    'a set comes with which the broker dies',
+    async ({ world }) => {
+      world.nextStart = { up: false, status: 'exited', exitCode: 1 };
+      world.write('B');
+      // longer than two cooldowns
+      await world.advance(150_000);
+      world.nextStart = {};
+    },
+    { clouds: true },
+  ),
   act('from now on the broker lives after its start', ({ world }) => {
     world.nextStart = {};
   }),
 ];
 
-export const UPSTREAM_DOWN = act('the upstream goes down', (gateway) => {
-  gateway.upstreamDown = true;
-});
-
 const upstream: readonly Act[] = [
-  UPSTREAM_DOWN,
+  act(
+    'the upstream goes down',
+    (gateway) => {
+      gateway.upstreamDown = true;
+    },
+    { silences: true },
+  ),
+  act(
+    'the upstream refuses a set and then goes down',
+    async (gateway) => {
+      gateway.upstreamDown = false;
+      gateway.world.write('refused');
+      await gateway.world.advance(15_000);
+      gateway.upstreamDown = true;
+      await gateway.world.advance(45_000);
+    },
+    { silences: true },
+  ),
   act('the upstream comes back', (gateway) => {
     gateway.upstreamDown = false;
   }),
@@ -170,9 +196,10 @@ function kill(gateway: Gateway): void {
 
 const rest: readonly Act[] = [
   act('the watcher is killed and starts again', kill),
-  act('the watcher is killed during its next restart', async (gateway) => {
+  act('the watcher is killed during the restart for a new set', async (gateway) => {
     const { world } = gateway;
     const before = world.asks.length;
+    world.write(world.files.kind === 'complete' && world.files.fingerprint === 'D' ? 'C' : 'D');
     for (let step = 0; step < 150 && world.asks.length === before; step++) await world.advance(100);
     kill(gateway);
   }),

@@ -12,7 +12,7 @@ import type { BrokerState } from '../../src/core/broker.ts';
 import type { Settings } from '../../src/core/settings.ts';
 import * as fix from '../support/core-fixtures.ts';
 import { createWorld } from '../support/world.ts';
-import { type Act, anyAct, BY_HAND, type Gateway, GOOD, UPSTREAM_DOWN } from './acts.ts';
+import { type Act, anyAct, BY_HAND, type Gateway, GOOD } from './acts.ts';
 
 const COOLDOWN_MS = 60_000;
 /** longer than a probe takes in the simulated gateway */
@@ -172,7 +172,8 @@ function checkRestarts(gateway: Gateway, acts: readonly Act[]): void {
       'starts of a stopped broker',
     ).toEqual([]);
   expect(intoRefused(gateway), 'restarts into what was refused').toEqual([]);
-  if (withStateFile || gateway.kills === 0) {
+  // a successor judges by the state file and by times, which a clock that was set in between confuses
+  if (gateway.kills === 0 || (withStateFile && !gateway.clockHasJumped)) {
     const done = world.asks.filter(({ call }) => call === 'works').map(({ files }) => files.identity);
     expect(done.length - new Set(done).size, 'second restarts for the same set').toBe(0);
   }
@@ -199,7 +200,7 @@ function intoRefused({ world, refusals }: Gateway): string[] {
 function unprovable({ probeEnabled, probeGate }: Settings, acts: readonly Act[]): string[] {
   if (!probeEnabled) return ['mismatched', 'refused'];
   if (probeGate === 'off') return ['refused'];
-  return probeGate === 'rejected' && acts.includes(UPSTREAM_DOWN) ? ['refused'] : [];
+  return probeGate === 'rejected' && acts.some(({ silences }) => silences) ? ['refused'] : [];
 }
 
 function explain(run: fc.RunDetails<[History]>) {

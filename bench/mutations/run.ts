@@ -1,0 +1,67 @@
+/**
+ * Shows that the model-based tests can fail: applies each mutation to a copy of the source and runs them on it.
+ *
+ *     make mutations
+ *
+ * Exit code 1 if one of them survives.
+ */
+
+import { spawnSync } from 'node:child_process';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { machine } from '../machine.ts';
+import { MUTATIONS, type Mutation } from './mutations.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const COPIED = ['src', 'test', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
+/** Fewer than the tests play by themselves: a mistake worth the name shows early. */
+const HISTORIES = process.env['HISTORIES'] ?? '4500';
+
+/** Runs the model-based tests on a copy of the source with this mistake; what they said if they caught it. */
+async function caughtBy(directory: string, { file, from, to }: Mutation): Promise<string | undefined> {
+  const path = join(directory, file);
+  const text = await readFile(path, 'utf8');
+  if (text.split(from).length !== 2) throw new Error(`${file} does not hold exactly once: ${from}`);
+  await writeFile(
+    path,
+    text.replace(from, () => to),
+  );
+  try {
+    const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [vitest, 'run', '--project', 'unit', 'test/model'],
+      { cwd: directory, encoding: 'utf8', env: { ...process.env, HISTORIES, NO_COLOR: '1' } },
+    );
+    if (status === 0) return undefined;
+    // the innermost message: the outer ones tell how to play the history again
+    const messages = [...`${stdout}${stderr}`.matchAll(/^(?:AssertionError|Error): (?!SEED)(.{1,80})/gm)];
+    return messages.at(-1)?.[1] ?? 'no end';
+  } finally {
+    await writeFile(path, text);
+  }
+}
+
+const directory = await mkdtemp(join(tmpdir(), 'mutations-'));
+try {
+  for (const name of COPIED) await cp(join(ROOT, name), join(directory, name), { recursive: true });
+  await symlink(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
+  print(`${MUTATIONS.length} deliberate mistakes, ${HISTORIES} histories each; ${machine()}\n`);
+  print('| the core … | caught by |');
+  print('|---|---|');
+  let survivors = 0;
+  for (const mutation of MUTATIONS) {
+    const caught = await caughtBy(directory, mutation);
+    if (caught === undefined) survivors += 1;
+    print(`| ${mutation.name} | ${caught ?? '**nothing**'} |`);
+  }
+  print(`\n${survivors === 0 ? 'all of them were caught' : `${survivors} of them survived`}`);
+  process.exitCode = survivors === 0 ? 0 : 1;
+} finally {
+  await rm(directory, { recursive: true, force: true });
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
