@@ -245,7 +245,20 @@ function rememberCycle(history: History, view: View, decision: Decision): Histor
     decision.transient && snapshot.cycle !== undefined ? snapshot.assessment : assess(view, decision);
   const aliveUntilMonoMs = view.now.monoMs + cycleAllowance(view.settings) + restartAllowance(decision, view);
   const counted = countFruitless(history, view, decision);
-  return change(counted, { cycle, assessment, aliveUntilMonoMs, ...brokerOf(view, snapshot) });
+  const lastRestartAtMs = snapshot.lastRestartAtMs ?? rememberedRestart(view);
+  return change(counted, {
+    cycle,
+    assessment,
+    aliveUntilMonoMs,
+    lastRestartAtMs,
+    ...brokerOf(view, snapshot),
+  });
+}
+
+/** The last restart before this process, where a state file tells. */
+function rememberedRestart({ memory, now }: View): number | undefined {
+  const last = memory.lastRestartMonoMs;
+  return last === undefined ? undefined : now.wallMs - (now.monoMs - last);
 }
 
 /** The broker as it was seen last, and why it could not be seen the last time. */

@@ -128,6 +128,24 @@ describe('the broker between rotations', () => {
   });
 });
 
+describe('the last restart', () => {
+  it('is known to the next watcher, if there is a state file', async () => {
+    const world = createWorld({ withStateFile: true });
+    world.write('A');
+    const first = world.startWatcher();
+    await world.advance(60_000);
+    const restartedAtMs = snapshotOf(world).lastRestartAtMs;
+    expect(restartedAtMs).toBeDefined();
+    first.kill();
+    world.publications.length = 0;
+    world.startWatcher();
+    await world.advance(60_000);
+    // remembered is the engine's answer, told the end of the verification
+    const apartMs = Math.abs((snapshotOf(world).lastRestartAtMs ?? 0) - (restartedAtMs ?? 0));
+    expect(apartMs).toBeLessThan(5_000);
+  });
+});
+
 describe('what is waited for', () => {
   it.each([
     ['not_stable', 6_000],
