@@ -2,13 +2,11 @@
 
 import type { Clock } from './adapters/clock.ts';
 import type { Engine } from './adapters/engine.ts';
-import {
-  type BrokerState,
-  DEFAULT_STOP_TIMEOUT_S,
-  judgeRecovery,
-  type RestartOutcome,
-} from './core/broker.ts';
+import { type BrokerState, judgeRecovery, type RestartOutcome } from './core/broker.ts';
 import type { Settings } from './core/settings.ts';
+
+/** The engine's grace before it kills, where neither the settings nor the container say otherwise. */
+const DEFAULT_STOP_TIMEOUT_S = 10;
 
 /** A broker that dies of its configuration does so within this time. */
 const SETTLE_MS = 2_000;

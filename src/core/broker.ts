@@ -49,9 +49,6 @@ export interface BrokerState {
   readonly stopTimeoutS: number | undefined;
 }
 
-/** The engine's grace before it kills, where neither the settings nor the container say otherwise. */
-export const DEFAULT_STOP_TIMEOUT_S = 10;
-
 /**
  * Whether the broker has started after the last change of any file of the set, so that it has read it
  * already. It does not matter who started it, nor whether it still runs.

@@ -3,13 +3,7 @@
  * function here takes a memory and returns a new one.
  */
 
-import {
-  type BrokerState,
-  DEFAULT_STOP_TIMEOUT_S,
-  type EngineAnswer,
-  isLeftStopped,
-  type RestartOutcome,
-} from './broker.ts';
+import { type BrokerState, type EngineAnswer, isLeftStopped, type RestartOutcome } from './broker.ts';
 import type { CertificateSet, FilesObservation, Moment } from './observation.ts';
 import { type ProbeFailure, type ProbeVerdict, setCannotWork, standingRejection } from './probe.ts';
 import type { Settings } from './settings.ts';
@@ -191,7 +185,7 @@ export function rememberBroker(
     fruitless,
     broker: { answer, identity: files.identity, askAgainMonoMs },
     glance: { answer, at: now },
-    predecessor: predecessorsRestart(memory, answer, now, settings),
+    predecessor: predecessorsRestart(memory, answer, now),
   };
 }
 
@@ -205,14 +199,12 @@ function predecessorsRestart(
   { predecessor, lastRestartMonoMs, started }: Memory,
   answer: EngineAnswer<BrokerState>,
   now: Moment,
-  settings: Settings,
 ): Memory['predecessor'] {
   if (lastRestartMonoMs !== undefined || !answer.ok || answer.value.finishedAtMs === undefined)
     return predecessor;
-  const { startedAt, startedAtMs, stopTimeoutS = DEFAULT_STOP_TIMEOUT_S } = answer.value;
-  // it may have been killed with its restart on the way, and the broker may take its time to stop
-  const graceMs = settings.stopTimeoutMs ?? Math.max(0, stopTimeoutS) * 1_000;
-  const latestMs = started.wallMs + PREDECESSOR_MS + graceMs;
+  const { startedAt, startedAtMs } = answer.value;
+  // it may have been killed with its restart on the way; what comes later is somebody else's doing
+  const latestMs = started.wallMs + PREDECESSOR_MS;
   if (startedAtMs === undefined || startedAtMs > latestMs || startedAt === predecessor?.startedAt)
     return predecessor;
   return { startedAt, monoMs: onMonotonicClock(startedAtMs, now) };
