@@ -19,11 +19,26 @@ const ANSWER = v.object({
   data: v.object({ result: v.array(v.union([SAMPLE, RANGE, v.unknown()])) }),
 });
 
+const ALERTS = v.object({
+  data: v.object({
+    alerts: v.array(v.object({ labels: v.object({ alertname: v.string() }), state: v.string() })),
+  }),
+});
+const RULES = v.object({
+  data: v.object({
+    groups: v.array(v.object({ rules: v.array(v.object({ name: v.string(), health: v.string() })) })),
+  }),
+});
+
 export interface Prometheus {
   /** The series of an instant query; rejects with what Prometheus says against it. */
   query(
     expression: string,
   ): Promise<readonly { readonly metric: Readonly<Record<string, string>>; readonly value: number }[]>;
+  /** The alerts that are pending or firing. */
+  alerts(): Promise<readonly { readonly name: string; readonly state: string }[]>;
+  /** Every rule that it evaluates. */
+  rules(): Promise<readonly { readonly name: string; readonly health: string }[]>;
   /** Every metric name that it has stored. */
   names(): Promise<readonly string[]>;
   close(): Promise<void>;
@@ -74,6 +89,14 @@ export async function startPrometheus(configFile: string): Promise<Prometheus> {
           ? [{ metric: sample.output.metric, value: Number(sample.output.value[1]) }]
           : [];
       });
+    },
+    alerts: async () => {
+      const { data } = v.parse(ALERTS, await (await get('/api/v1/alerts')).json());
+      return data.alerts.map(({ labels, state }) => ({ name: labels.alertname, state }));
+    },
+    rules: async () => {
+      const { data } = v.parse(RULES, await (await get('/api/v1/rules')).json());
+      return data.groups.flatMap(({ rules }) => rules);
     },
     names: async () => {
       const schema = v.object({ data: v.array(v.string()) });
