@@ -177,7 +177,9 @@ export function rememberBroker(
   now: Moment,
   settings: Settings,
 ): Memory {
-  const isFruitless = !answer.ok || isLeftStopped(answer.value);
+  // a broker that is ours to start is looked at right before that: somebody may have been faster
+  const isOurs = answer.ok && answer.value.finishedAt === memory.stoppedByUs;
+  const isFruitless = !answer.ok || (isLeftStopped(answer.value) && !isOurs);
   const fruitless = memory.fruitless + (isFruitless ? 1 : 0);
   const askAgainMonoMs = now.monoMs + (isFruitless ? backoff(fruitless, settings) : 0);
   return {

@@ -27,6 +27,8 @@ export interface Act {
   readonly name: string;
   /** it says something about time or memory that only a state file survives */
   readonly needsStateFile?: true;
+  /** it takes the place of a restart in the engine's memory */
+  readonly hides?: true;
   /** after it, the upstream answers nobody */
   readonly silences?: true;
   /** after it, nobody can tell who has stopped the broker */
@@ -62,16 +64,20 @@ const files: readonly Act[] = [
     world.put({ kind: 'unparsable', identity: 'half', complaints: [complaint('looks half-written')] }),
   ),
   act('a file changes all the time', ({ world }) => world.put({ kind: 'changing', identity: 'changing' })),
-  act('another set lies there while somebody starts the broker', async ({ world }) => {
-    const { files: before } = world;
-    if (before.kind !== 'complete') return;
-    world.write('D');
-    await world.advance(2_000);
-    world.startByHand();
-    // while a restart is verified nobody looks at the files
-    await world.advance(VERIFICATION_MS);
-    world.put({ ...before, newestCtimeMs: world.clock.now().wallMs });
-  }),
+  act(
+    'another set lies there while somebody starts the broker',
+    async ({ world }) => {
+      const { files: before } = world;
+      if (before.kind !== 'complete') return;
+      world.write('D');
+      await world.advance(2_000);
+      world.startByHand();
+      // while a restart is verified nobody looks at the files
+      await world.advance(VERIFICATION_MS);
+      world.put({ ...before, newestCtimeMs: world.clock.now().wallMs });
+    },
+    { hides: true },
+  ),
   act('write an expired set', ({ world }) =>
     world.write('expired', {
       leaf: fix.certificate({ notBeforeMs: 0, notAfterMs: fix.EPOCH_MS - 30 * fix.DAY_MS }),
@@ -107,7 +113,7 @@ const engine: readonly Act[] = [
 ];
 
 const broker: readonly Act[] = [
-  act('somebody starts the broker', ({ world }) => world.startByHand()),
+  act('somebody starts the broker', ({ world }) => world.startByHand(), { hides: true }),
   act('the broker crashes', ({ world }) => {
     if (world.broker?.up !== true) return;
     world.broker = { ...world.broker, up: false, status: 'exited', exitCode: 1, finishedAt: 'by a crash' };

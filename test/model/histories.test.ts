@@ -1,14 +1,14 @@
 /**
  * Promises that hold in any history, played with the real loop and the real core on a fake clock.
  *
- *     HISTORIES=20000 npx vitest run test/model              # more of them
- *     SEED=123 HISTORY=4:1:0 npx vitest run test/model       # one again, as a failure names it
+ *     HISTORIES=20000 SEED=$RANDOM npx vitest run --project unit test/model    # more, and others
+ *     SEED=123 HISTORY=4:1:0 npx vitest run --project unit test/model          # one again, as a failure names it
  */
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { REASONS, type State } from '../../src/core/branches.ts';
-import type { BrokerState } from '../../src/core/broker.ts';
+import { type BrokerState, startedAfter } from '../../src/core/broker.ts';
 import type { Settings } from '../../src/core/settings.ts';
 import * as fix from '../support/core-fixtures.ts';
 import { createWorld } from '../support/world.ts';
@@ -18,10 +18,12 @@ const COOLDOWN_MS = 60_000;
 /** longer than a probe takes in the simulated gateway */
 const PROBE_MS = 2_200;
 const HISTORIES = Number(process.env['HISTORIES'] ?? 4_500);
-const { SEED, HISTORY } = process.env;
+const { HISTORY } = process.env;
+/** Always the same histories, so that a change is judged and no throw of dice; any other number plays others. */
+const SEED = Number(process.env['SEED'] ?? 20_261_125);
 
 /** A million cycles of the loop, if not fewer are asked for. */
-const PROMISED_CYCLES = process.env['HISTORIES'] === undefined && SEED === undefined ? 1_000_000 : 0;
+const PROMISED_CYCLES = process.env['HISTORIES'] === undefined && HISTORY === undefined ? 1_000_000 : 0;
 
 interface History {
   readonly acts: readonly Act[];
@@ -157,9 +159,10 @@ function checkRestarts(gateway: Gateway, acts: readonly Act[]): void {
   const times = (withStateFile ? calls : world.restarts).map(({ atMs }) => atMs);
   const gaps = times.slice(1).map((at, index) => at - (times[index] ?? at));
   // the cooldown of a restart counts from its answer
-  expect(Math.min(Number.POSITIVE_INFINITY, ...gaps), 'between two restarts').toBeGreaterThanOrEqual(
-    COOLDOWN_MS,
-  );
+  const closest = Math.min(Number.POSITIVE_INFINITY, ...gaps);
+  // without a state file the engine's memory of a predecessor's restart is all there is
+  const isKnown = withStateFile || gateway.kills === 0 || !acts.some(({ hides }) => hides);
+  if (isKnown) expect(closest, 'between two restarts').toBeGreaterThanOrEqual(COOLDOWN_MS);
   const asked = world.asks.map(({ files }) => (files.kind === 'complete' ? files.fingerprint : files.kind));
   const allowed = [...GOOD, 'E', ...unprovable(world.settings, acts)];
   expect(
@@ -172,6 +175,7 @@ function checkRestarts(gateway: Gateway, acts: readonly Act[]): void {
       'starts of a stopped broker',
     ).toEqual([]);
   expect(intoRefused(gateway), 'restarts into what was refused').toEqual([]);
+  expect(needless(gateway), 'restarts of a broker that runs with the set').toEqual([]);
   // a successor judges by the state file and by times, which a clock that was set in between confuses
   if (gateway.kills === 0 || (withStateFile && !gateway.clockHasJumped)) {
     const done = world.asks.filter(({ call }) => call === 'works').map(({ files }) => files.identity);
@@ -181,6 +185,15 @@ function checkRestarts(gateway: Gateway, acts: readonly Act[]): void {
 
 function isStoppedByHand(broker: BrokerState | undefined): boolean {
   return broker !== undefined && !broker.up && broker.finishedAt === BY_HAND;
+}
+
+/** Restarts of a broker that was started after the files were last changed, where nothing has confused the times. */
+function needless({ world, clockHasJumped }: Gateway): string[] {
+  if (clockHasJumped) return [];
+  return world.asks.flatMap(({ files, loaded, broker }) => {
+    const has = files.kind === 'complete' && loaded === files.fingerprint;
+    return has && broker.up && startedAfter(broker, files.newestCtimeMs) ? [files.identity] : [];
+  });
 }
 
 /** Restarts for sets that the upstream had refused to this very watcher, where that counts. */
@@ -236,7 +249,8 @@ describe('in any history', { timeout: 300_000 }, () => {
       {
         numRuns: HISTORIES,
         reporter: explain,
-        ...(SEED !== undefined && { seed: Number(SEED), path: HISTORY ?? '' }),
+        seed: SEED,
+        ...(HISTORY !== undefined && { path: HISTORY }),
       },
     ));
 

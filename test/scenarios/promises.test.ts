@@ -472,6 +472,17 @@ describe('nothing loops', () => {
     expect(world.restarts.map(({ loaded }) => loaded)).toEqual(['B']);
   });
 
+  it('spares a broker that its own failed restart has left stopped, if somebody else has started it', async () => {
+    const { world } = await settled(withoutProbe);
+    world.restartCall = 'stops_and_fails';
+    world.write('B');
+    await world.advance(60_000);
+    world.startByHand();
+    await world.advance(2 * COOLDOWN_MS);
+    expect(world.asked).toHaveLength(1);
+    expect(world.broker?.up).toBe(true);
+  });
+
   it('does not restart again a broker that died after its restart', async () => {
     const { world } = await settled();
     world.nextStart = { up: false, status: 'exited', exitCode: 3 };
