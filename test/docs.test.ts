@@ -3,6 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import { COMMANDS } from '../src/cli/arguments.ts';
 import { TABLE } from '../src/config/table.ts';
@@ -12,7 +13,9 @@ import { EVENTS } from '../src/core/events.ts';
 import { PROBE_CAUSES } from '../src/core/probe.ts';
 import { SUPPRESSION_REASONS } from '../src/core/snapshot.ts';
 import { createMetrics } from '../src/surfaces/metrics.ts';
-import { situation } from './support/situations.ts';
+import type { FileProblemKind } from '../src/system/regular-file.ts';
+import { LINE } from './support/daemon.ts';
+import { SITUATIONS, situation } from './support/situations.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -28,6 +31,18 @@ function markdownIn(directory: string): string[] {
 
 const DOCUMENTS = [...markdownIn('.'), ...markdownIn('docs'), ...markdownIn('docs/decisions')];
 
+/** Every cause that `cert_missing` and `cert_parse_failed` have for a file; the type check keeps it whole. */
+const FILE_CAUSES = Object.keys({
+  missing: true,
+  unreadable: true,
+  link_loop: true,
+  io_error: true,
+  not_a_regular_file: true,
+  empty: true,
+  too_large: true,
+  unparsable: true,
+} satisfies Record<FileProblemKind | 'unparsable', true>);
+
 describe('docs/events.md', () => {
   it.each(Object.entries(EVENTS))(
     'tells of %s in its section, with its level',
@@ -41,7 +56,48 @@ describe('docs/events.md', () => {
     const told = [...read('docs/events.md').matchAll(/^\| `(\w+)`.* \| (?:debug|info|warn|error) \|/gm)];
     expect(told.map(([, name]) => name).toSorted()).toEqual(Object.keys(EVENTS).toSorted());
   });
+
+  const examples = exampleLines();
+
+  it.each(Object.entries(EVENTS))('shows a line of %s, of its component and level', (event, kind) => {
+    expect(examples.filter((line) => line.event === event)).toEqual([expect.objectContaining(kind)]);
+  });
+
+  it.each(examples)('lists every detail of its line of $event', ({ event, details }) => {
+    expect(detailsTold(event)).toEqual(expect.arrayContaining(Object.keys(details)));
+  });
+
+  it.each(Object.keys(SITUATIONS))('lists every detail that is said in the situation "%s"', async (name) => {
+    const { publications } = await situation(name);
+    const said = publications.flatMap(({ say }) => say);
+    const secret = said.flatMap(({ event, details }) => {
+      const told = detailsTold(event);
+      return Object.keys(details).filter((key) => details[key] !== undefined && !told.includes(key));
+    });
+    expect(secret).toEqual([]);
+  });
+
+  it('says of every detail what it means, and of no other', () => {
+    const told = Object.keys(EVENTS).flatMap(detailsTold);
+    const table = read('docs/events.md').split('\n## Details\n')[1] ?? '';
+    const explained = [...table.matchAll(/^\| `(\w+)` \| \S/gm)].map(([, key]) => key);
+    expect(explained).toEqual([...new Set(told)].toSorted());
+  });
 });
+
+/** The lines of the log that are shown, each of exactly the promised shape. */
+function exampleLines(): readonly v.InferOutput<typeof LINE>[] {
+  const blocks = read('docs/events.md').matchAll(/^```json\n([^`]*)^```/gm);
+  return [...blocks]
+    .flatMap(([, block = '']) => block.trim().split('\n'))
+    .map((line) => v.parse(v.pipe(v.string(), v.parseJson(), LINE), line));
+}
+
+/** The details in the row of an event. */
+function detailsTold(event: string): readonly string[] {
+  const row = new RegExp(`^\\| \`${event}\` \\|.*\\| ([^|]+) \\|$`, 'm').exec(read('docs/events.md'));
+  return [...(row?.[1] ?? '').matchAll(/`(\w+)`/g)].map(([, key = '']) => key);
+}
 
 describe('docs/metrics.md', () => {
   it('tells of every metric, and of no other', async () => {
@@ -63,7 +119,7 @@ describe('docs/metrics.md', () => {
 });
 
 describe('docs/operating.md', () => {
-  it.each([...ENGINE_CAUSES, ...PROBE_CAUSES])('has a row for the cause %s', (cause) => {
+  it.each([...FILE_CAUSES, ...ENGINE_CAUSES, ...PROBE_CAUSES])('has a row for the cause %s', (cause) => {
     expect(read('docs/operating.md')).toMatch(new RegExp(`^\\| \`${cause}\` \\| \\S`, 'm'));
   });
 

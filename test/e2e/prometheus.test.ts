@@ -19,6 +19,7 @@ import { until } from '../support/until.ts';
 const DEPLOY = fileURLToPath(new URL('../../deploy', import.meta.url));
 const RULES = join(DEPLOY, 'prometheus');
 const RULES_TEXT = readFileSync(join(RULES, 'alerts.yml'), 'utf8');
+const METRICS_PAGE = readFileSync(join(DEPLOY, '..', 'docs', 'metrics.md'), 'utf8');
 const RULE_TESTS = readFileSync(join(RULES, 'alerts.test.yml'), 'utf8');
 
 const DATASOURCE = v.object({ uid: v.string() });
@@ -91,7 +92,7 @@ async function watched(stage: Stage, trouble: 'well' | 'in trouble'): Promise<Wa
   const daemon = stage.daemon({
     ...SHORT,
     CERT_DIR: stage.certs.path,
-    DOCKER_HOST: trouble === 'well' ? await obedientEngine() : `unix://${stage.directory}/nobody.sock`,
+    DOCKER_HOST: trouble === 'well' ? await obedientEngine(stage) : `unix://${stage.directory}/nobody.sock`,
     ENABLE_TLS_PROBE: 'true',
     TLS_PROBE_GATE: 'off',
     TLS_PROBE_INTERVAL: '1s',
@@ -122,7 +123,7 @@ async function startUpstream(
 }
 
 /** An engine with a broker that restarts at once; its address. */
-async function obedientEngine(): Promise<string> {
+async function obedientEngine(stage: Stage): Promise<string> {
   let startedAt = new Date(Date.now() - 3_600_000).toISOString();
   const script: Script = {
     inspect: (socket) => json(inspection({ State: { StartedAt: startedAt } }))(socket),
@@ -131,7 +132,7 @@ async function obedientEngine(): Promise<string> {
       http(204)(socket);
     },
   };
-  const { endpoint } = await startScriptedEngine(script, 'tcp');
+  const { endpoint } = await startScriptedEngine(script, 'tcp', stage.onEnd);
   if (endpoint.kind !== 'tcp') throw new Error('not on TCP');
   return `tcp://${endpoint.host}:${endpoint.port}`;
 }
@@ -157,10 +158,15 @@ async function answered({ query }: Prometheus, expression: string): Promise<void
   await until(`an answer to ${expression}`, async () => (await query(expression)).length > 0);
 }
 
-/** The queries without an answer, or with one that is no number. */
-async function unanswered({ query }: Prometheus, queries: readonly string[]): Promise<readonly string[]> {
-  const answers = await Promise.all(queries.map((expression) => query(expression)));
-  return queries.filter((_, index) => !answers[index]?.some(({ value }) => !Number.isNaN(value)));
+/** Waits until every query has an answer that is a number. */
+async function allAnswered({ query }: Prometheus, queries: readonly string[]): Promise<void> {
+  let left = queries;
+  const look = async () => {
+    const answers = await Promise.all(left.map((expression) => query(expression)));
+    left = left.filter((_, index) => !answers[index]?.some(({ value }) => !Number.isNaN(value)));
+    return left.length === 0;
+  };
+  await until('an answer to every query', look, { otherwise: () => left.join('\n') });
 }
 
 /** The causes that the expressions of the alerts name beside a metric. */
@@ -171,10 +177,20 @@ function causesOf(metric: string): readonly string[] {
 
 const ALERT_NAMES = [...RULES_TEXT.matchAll(/- alert: (\w+)/g)].map(([, name = '']) => name);
 
+/** The metrics that the alerts ask for. */
+const ALERTED = [...RULES_TEXT.matchAll(/^ +expr: (.*)$/gm)].flatMap(
+  ([, expression = '']) => expression.match(/\b(?:mosquitto|cert|tls|restart|process)_[a-z_]+/g) ?? [],
+);
+
 describe('the alert rules', () => {
   test.each(ALERT_NAMES)('have a test in which %s fires, and one in which it does not', (name) => {
     expect(RULE_TESTS).toContain(`alertname: ${name}\n`);
     expect(RULE_TESTS).toContain(`alertname: ${name}, exp_alerts: [] }`);
+  });
+
+  test.each(ALERT_NAMES)('tell of %s in docs/metrics.md, with its severity', (name) => {
+    const severity = new RegExp(`alert: ${name}\\n(?: {8}.*\\n)*? +severity: (\\w+)`).exec(RULES_TEXT)?.[1];
+    expect(METRICS_PAGE).toMatch(new RegExp(`^\\| ${severity} \\| \`${name}\` \\| \\S`, 'm'));
   });
 
   test('have one for every cause of a failed probe, and for no other', () => {
@@ -217,16 +233,26 @@ describeWith(all(program('prometheus'), program('promtool')), 'Prometheus', () =
     expect(await promtool(['check', 'rules', 'alerts.yml'], { cwd: RULES })).toMatchObject({ code: 0 });
   });
 
+  test('understands every example in docs/metrics.md', async ({ stage }) => {
+    const examples = [...METRICS_PAGE.matchAll(/\| `([^`|]+)` \|$/gm)].map(([, example = '']) => example);
+    expect(examples.length).toBeGreaterThanOrEqual(PROMISED.filter((name) => !/^process_/.test(name)).length);
+    const file = join(stage.directory, 'examples.yml');
+    const rules = examples.map((expr, index) => ({ record: `example_${index}`, expr }));
+    await writeFile(file, JSON.stringify({ groups: [{ name: 'examples', rules }] }));
+    expect(await promtool(['check', 'rules', file])).toMatchObject({ code: 0 });
+  });
+
   test('finds that every alert fires when it should, and only then', async () => {
     const { code, said } = await promtool(['test', 'rules', 'alerts.test.yml'], { cwd: RULES });
     expect({ code, said }).toMatchObject({ code: 0, said: expect.stringContaining('SUCCESS') });
   });
 
-  test('stores every metric under its promised name', async ({ stage }) => {
+  test('stores every metric that is promised, and every one that an alert asks for', async ({ stage }) => {
     const { prometheus } = await watched(stage, 'well');
     await answered(prometheus, 'mosquitto_cert_watcher_last_restart_success');
     const names = await prometheus.names();
-    expect(PROMISED.filter((name) => !names.includes(name))).toEqual([]);
+    expect(ALERTED.length).toBeGreaterThanOrEqual(ALERT_NAMES.length);
+    expect([...PROMISED, ...ALERTED].filter((name) => !names.includes(name))).toEqual([]);
   });
 
   test('has an answer to everything that the dashboard asks about a rotation', async ({ stage }) => {
@@ -234,11 +260,7 @@ describeWith(all(program('prometheus'), program('promtool')), 'Prometheus', () =
     await answered(prometheus, 'rate(mosquitto_restarts_total[1m]) > 0');
     const queries = QUERIES.filter((query) => !isOfTrouble(query));
     expect(queries.length).toBeGreaterThan(10);
-    await until(
-      'an answer to every query',
-      async () => (await unanswered(prometheus, queries)).length === 0,
-    ).catch(() => undefined);
-    expect(await unanswered(prometheus, queries)).toEqual([]);
+    await allAnswered(prometheus, queries);
   });
 
   test('raises no alert about a watcher whose certificates are well', async ({ stage }) => {
@@ -269,10 +291,6 @@ describeWith(all(program('prometheus'), program('promtool')), 'Prometheus', () =
     const { prometheus } = await watched(stage, 'in trouble');
     const queries = QUERIES.filter(isOfTrouble);
     expect(queries.length).toBeGreaterThan(1);
-    await until(
-      'an answer to every query',
-      async () => (await unanswered(prometheus, queries)).length === 0,
-    ).catch(() => undefined);
-    expect(await unanswered(prometheus, queries)).toEqual([]);
+    await allAnswered(prometheus, queries);
   });
 });

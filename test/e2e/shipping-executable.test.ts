@@ -9,7 +9,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { sha256Of } from '../../scripts/shipping/file-facts.ts';
 import type { Daemon } from '../support/daemon.ts';
 import { all, describeWith, ENGINE, type Need, program } from '../support/needs.ts';
-import { http, inspection, json, startScriptedEngine } from '../support/scripted-engine.ts';
+import { http, inspection, json, type Script, startScriptedEngine } from '../support/scripted-engine.ts';
 import {
   copyOfRepository,
   DEBIAN_MIRROR,
@@ -121,13 +121,14 @@ describe.skipIf(!SHIPPING.ok)(`the executable, with an engine of the test's own$
 
   test('restarts the broker once per rotation', async ({ stage }) => {
     let startedAt = new Date();
-    const engine = await startScriptedEngine({
+    const script: Script = {
       inspect: (socket) => json(inspection({ State: { StartedAt: startedAt.toISOString() } }))(socket),
       restart: (socket) => {
         startedAt = new Date();
         http(204)(socket);
       },
-    });
+    };
+    const engine = await startScriptedEngine(script, 'unix', stage.onEnd);
     await stage.certs.install(await makeSet());
     startedAt = new Date(Date.now() + 1);
     const path = engine.endpoint.kind === 'unix' ? engine.endpoint.path : '';

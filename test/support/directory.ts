@@ -9,10 +9,16 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
 
-/** An empty directory that everybody may enter, and that is gone after the test. */
-export async function temporaryDirectory(): Promise<string> {
+/** Has something done when the test has ended. */
+export type OnEnd = (undo: () => Promise<void> | void) => void;
+
+/**
+ * An empty directory that everybody may enter, and that is gone after the test. Among concurrent tests vitest does not
+ * know which one is meant: they give an `onEnd` of their own.
+ */
+export async function temporaryDirectory(onEnd: OnEnd = onTestFinished): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'mosquitto-cert-watcher-'));
-  onTestFinished(async () => {
+  onEnd(async () => {
     // a test may have taken away the right to enter it, which only root does not mind
     await promisify(execFile)('chmod', ['-R', 'u+rwx', directory]).catch(() => undefined);
     await rm(directory, { recursive: true, force: true });

@@ -13,21 +13,13 @@ const SAMPLE = v.object({
   metric: v.record(v.string(), v.string()),
   value: v.tuple([v.number(), v.string()]),
 });
-const RANGE = v.object({ metric: v.record(v.string(), v.string()), values: v.array(v.unknown()) });
-const ANSWER = v.object({
-  status: v.literal('success'),
-  data: v.object({ result: v.array(v.union([SAMPLE, RANGE, v.unknown()])) }),
-});
-
+const ANSWER = v.object({ result: v.array(SAMPLE) });
+const NAMES = v.array(v.string());
 const ALERTS = v.object({
-  data: v.object({
-    alerts: v.array(v.object({ labels: v.object({ alertname: v.string() }), state: v.string() })),
-  }),
+  alerts: v.array(v.object({ labels: v.object({ alertname: v.string() }), state: v.string() })),
 });
 const RULES = v.object({
-  data: v.object({
-    groups: v.array(v.object({ rules: v.array(v.object({ name: v.string(), health: v.string() })) })),
-  }),
+  groups: v.array(v.object({ rules: v.array(v.object({ name: v.string(), health: v.string() })) })),
 });
 
 export interface Prometheus {
@@ -37,7 +29,7 @@ export interface Prometheus {
   ): Promise<readonly { readonly metric: Readonly<Record<string, string>>; readonly value: number }[]>;
   /** The alerts that are pending or firing. */
   alerts(): Promise<readonly { readonly name: string; readonly state: string }[]>;
-  /** Every rule that it evaluates. */
+  /** Every rule that it evaluates; its health is `ok` if that has worked. */
   rules(): Promise<readonly { readonly name: string; readonly health: string }[]>;
   /** Every metric name that it has stored. */
   names(): Promise<readonly string[]>;
@@ -66,9 +58,9 @@ export async function startPrometheus(configFile: string): Promise<Prometheus> {
     await end(child);
     await rm(data, { recursive: true, force: true });
   };
-  const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
+  const url = `http://127.0.0.1:${port}`;
   const isReady = () =>
-    get('/-/ready').then(
+    fetch(`${url}/-/ready`).then(
       ({ ok }) => ok,
       () => false,
     );
@@ -76,34 +68,31 @@ export async function startPrometheus(configFile: string): Promise<Prometheus> {
     await close();
     throw error;
   });
+  return { ...createClient(url), close };
+}
+
+/** Its HTTP API (https://prometheus.io/docs/prometheus/latest/querying/api/). */
+function createClient(url: string): Omit<Prometheus, 'close'> {
   return {
     query: async (expression) => {
-      const answer: unknown = await (
-        await get(`/api/v1/query?query=${encodeURIComponent(expression)}`)
-      ).json();
-      const parsed = v.safeParse(ANSWER, answer);
-      if (!parsed.success) throw new Error(`${expression}: ${JSON.stringify(answer)}`);
-      return parsed.output.data.result.flatMap((series) => {
-        const sample = v.safeParse(SAMPLE, series);
-        return sample.success
-          ? [{ metric: sample.output.metric, value: Number(sample.output.value[1]) }]
-          : [];
-      });
+      const { result } = await ask(url, `query?query=${encodeURIComponent(expression)}`, ANSWER);
+      return result.map(({ metric, value: [, value] }) => ({ metric, value: Number(value) }));
     },
-    alerts: async () => {
-      const { data } = v.parse(ALERTS, await (await get('/api/v1/alerts')).json());
-      return data.alerts.map(({ labels, state }) => ({ name: labels.alertname, state }));
-    },
-    rules: async () => {
-      const { data } = v.parse(RULES, await (await get('/api/v1/rules')).json());
-      return data.groups.flatMap(({ rules }) => rules);
-    },
-    names: async () => {
-      const schema = v.object({ data: v.array(v.string()) });
-      return v.parse(schema, await (await get('/api/v1/label/__name__/values')).json()).data;
-    },
-    close,
+    names: () => ask(url, 'label/__name__/values', NAMES),
+    rules: async () => (await ask(url, 'rules', RULES)).groups.flatMap(({ rules }) => rules),
+    alerts: async () =>
+      (await ask(url, 'alerts', ALERTS)).alerts.map(({ labels, state }) => ({
+        name: labels.alertname,
+        state,
+      })),
   };
+}
+
+async function ask<T>(url: string, path: string, schema: v.GenericSchema<unknown, T>): Promise<T> {
+  const answer: unknown = await (await fetch(`${url}/api/v1/${path}`)).json();
+  const parsed = v.safeParse(v.object({ status: v.literal('success'), data: schema }), answer);
+  if (!parsed.success) throw new Error(`${decodeURIComponent(path)}: ${JSON.stringify(answer)}`);
+  return parsed.output.data;
 }
 
 async function end(child: ChildProcess): Promise<void> {

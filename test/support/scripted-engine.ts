@@ -11,7 +11,7 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { EngineEndpoint } from '../../src/core/settings.ts';
-import { temporaryDirectory } from './directory.ts';
+import { type OnEnd, temporaryDirectory } from './directory.ts';
 
 /** Says to the socket what the engine says; whoever does not end the socket keeps the caller waiting. */
 export type Reply = (socket: Socket) => void;
@@ -93,10 +93,11 @@ export const cut: Reply = (socket) => socket.destroy();
 
 const PONG = http(200, 'OK', { 'Api-Version': '1.47' });
 
-/** Listens until the test has finished, on TCP if told so. */
+/** Listens until the test has finished, on TCP if told so. Concurrent tests give an `onEnd` of their own. */
 export async function startScriptedEngine(
   script: Script = {},
   transport: 'unix' | 'tcp' = 'unix',
+  onEnd: OnEnd = onTestFinished,
 ): Promise<ScriptedEngine> {
   const requests: string[] = [];
   const open = new Set<Socket>();
@@ -115,11 +116,11 @@ export async function startScriptedEngine(
       answer(script, request)(socket);
     });
   });
-  onTestFinished(() => {
+  onEnd(() => {
     for (const socket of open) socket.destroy();
     server.close();
   });
-  if (transport === 'unix') server.listen(join(await temporaryDirectory(), 'engine.sock'));
+  if (transport === 'unix') server.listen(join(await temporaryDirectory(onEnd), 'engine.sock'));
   else server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
