@@ -28,7 +28,7 @@ exit codes:
   0  stopped by SIGTERM or SIGINT
   2  a setting, a command or a flag is not usable
   check: 0 ok, 1 warning, 2 critical, 3 unknown
-  probe: 0 accepted, 1 failed; healthcheck: 0 alive, 1 not
+  probe: 0 accepted, 1 failed; healthcheck: 0 alive or nothing to ask, 1 not
 
 example:
   CERT_DIR=/etc/mosquitto/certs MOSQUITTO_CONTAINER=mosquitto UPSTREAM_ADDR=broker.example.com:8883 \\

@@ -48,7 +48,7 @@ export function restartEnded(
     case 'uncertain': {
       const { cause, problem, hint } = outcome.failure;
       const message = `nobody knows whether ${container} was restarted: ${problem}; it is looked at again after the cooldown`;
-      const nextTry = timestamp(now.wallMs + cooldownMs);
+      const nextTry = timestamp(now.wallMs + (outcome.answeredMonoMs + cooldownMs - now.monoMs));
       return [
         {
           event: 'restart_failed',

@@ -462,6 +462,18 @@ describe('nothing loops', () => {
     expect(world.restarts.map(({ loaded }) => loaded)).toEqual(['B']);
   });
 
+  it('says truly when a restart whose answer was lost is looked at again', async () => {
+    const { world } = await settled(withoutProbe);
+    world.restartCall = 'lost';
+    world.write('B');
+    await world.advance(60_000);
+    const [failed] = world.events('restart_failed');
+    world.restartCall = 'works';
+    await world.advance(COOLDOWN_MS);
+    const again = new Date(fix.EPOCH_MS + (world.asks[1]?.atMs ?? 0));
+    expect(failed?.details['next_try']).toBe(`${again.toISOString().slice(0, 19)}Z`);
+  });
+
   it('starts the broker that its own failed restart has left stopped, after the cooldown', async () => {
     const { world } = await settled();
     world.restartCall = 'stops_and_fails';
