@@ -21,12 +21,16 @@ await runScript('screenshots', async () => {
   await mkdir(directory, { recursive: true });
   const browser = await launchBrowser({ viewport: VIEWPORT });
   try {
-    const page = await browser.context.newPage();
     for (const { file, name, colorScheme } of PICTURES) {
       const { snapshot, now } = await situation(name);
+      const page = await browser.context.newPage();
+      // the page counts, and would look for its watcher: time stands still for the picture
+      await page.clock.install({ time: now.wallMs });
+      await page.clock.pauseAt(now.wallMs);
       await page.emulateMedia({ colorScheme });
       await page.setContent(statusPage(snapshot, manifest.version, now));
       await page.screenshot({ path: join(directory, file), fullPage: true });
+      await page.close();
       tell(join('docs', 'images', file));
     }
   } finally {

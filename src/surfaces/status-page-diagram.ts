@@ -7,8 +7,8 @@ export interface DiagramOptions {
   readonly path: readonly State[];
   /** why the last cycle ended where it did, in a word or two */
   readonly note: string | undefined;
-  /** wall clock milliseconds to count down to */
-  readonly untilMs: number | undefined;
+  /** wall clock milliseconds to count down to, and what is left for those who run no script */
+  readonly count: { readonly untilMs: number; readonly left: string } | undefined;
   /** the last box that counts is being worked on at this moment */
   readonly isBusy: boolean;
 }
@@ -56,7 +56,7 @@ const ELBOW = 146;
 
 /** The diagram as an inline SVG with a text for those who do not see it. */
 export function diagram(options: DiagramOptions): Markup {
-  const { path, note, untilMs, isBusy } = options;
+  const { path, note, count, isBusy } = options;
   const lit = new Set<State>(path);
   const edges = edgesOf(path);
   const end = endOf(path);
@@ -65,14 +65,14 @@ export function diagram(options: DiagramOptions): Markup {
   const lines = [...EDGES.keys()].toSorted((a, b) => Number(edges.has(a)) - Number(edges.has(b)));
   return html`<svg class="diagram" viewBox="0 0 320 ${HEIGHT}" role="img" aria-labelledby="diagram-title diagram-path">
 <title id="diagram-title">State diagram</title>
-<desc id="diagram-path">${path.length === 0 ? 'No cycle has ended yet.' : `Path of the last cycle: ${words}.`}${note === undefined ? '' : ` It ended so: ${note}.`}</desc>
+<desc id="diagram-path">${path.includes('CHECK_CERTS') ? `Path of the last cycle: ${words}.` : 'No cycle has ended yet.'}${note === undefined ? '' : ` It ended so: ${note}.`}</desc>
 <defs>
 <marker id="tip" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="6" markerHeight="6" orient="auto-start-reverse"><path class="tip" d="M0 0 6 3 0 6z"/></marker>
 <marker id="tip-lit" viewBox="0 0 6 6" refX="5" refY="3" markerWidth="5" markerHeight="5" orient="auto-start-reverse"><path class="tip lit" d="M0 0 6 3 0 6z"/></marker>
 </defs>
 ${lines.map((name) => edge(name, edges.has(name)))}
 ${[...SPINE, ...exits()].map((state) => box(state, lit.has(state), state === end, isBusy && state === end))}
-${end !== undefined && annotation(end, note, untilMs)}
+${end !== undefined && annotation(end, note, count)}
 </svg>`;
 }
 
@@ -172,17 +172,23 @@ function down(from: State, to: State): string[] {
   return SPINE.slice(SPINE.indexOf(from) + 1, SPINE.indexOf(to) + 1).map((state) => `spine ${state}`);
 }
 
+/** Boxes with a free place to their left, where the row before has a box or a line. */
+const BESIDE: ReadonlySet<State> = new Set(['HASH_CHANGED', 'RESTART_MOSQUITTO']);
+
 /** A word beside the box where the walk ended: in the free place to the left of the next or the last row. */
-function annotation(end: State, note: string | undefined, untilMs: number | undefined): Markup | undefined {
-  if (note === undefined && untilMs === undefined) return undefined;
+function annotation(
+  end: State,
+  note: string | undefined,
+  count: DiagramOptions['count'],
+): Markup | undefined {
+  if (note === undefined && count === undefined) return undefined;
   const isAbove = end === 'CERT_INVALID' || !(end in EXITS);
-  // beside HASH CHANGED as well as above TLS PROBE: a box fills the row before
-  const row = end === 'HASH_CHANGED' ? rowOf(end) : rowOf(end) + (isAbove ? -1 : 1);
+  const row = BESIDE.has(end) ? rowOf(end) : rowOf(end) + (isAbove ? -1 : 1);
   const y = yOf(row) + (isAbove ? 6 : -1);
   const x = EXIT.x + 1;
   return html`<text class="note" x="${x}" y="${y}">${note}</text>${
-    untilMs !== undefined &&
-    html`<text class="note count" x="${x}" y="${y + 13}" data-until="${untilMs}"></text>`
+    count &&
+    html`<text class="note count" x="${x}" y="${y + 13}" data-until="${count.untilMs}">${count.left}</text>`
   }
 `;
 }

@@ -31,11 +31,14 @@ export const SCRIPT = `
       const text = inWords(Number(element.dataset.until) - now());
       if (element.textContent !== text) element.textContent = text;
     }
-    const time = new Date(now()).toISOString().slice(11, 19) + ' UTC';
-    const since = silentSince && new Date(silentSince).toISOString().slice(11, 19);
-    const text = since ? 'no answer from the watcher since ' + since + ' UTC; this is how it was then' : time;
-    const place = document.querySelector('#connection .text');
-    if (place.textContent !== text) place.textContent = text;
+    const clock = (ms) => new Date(ms).toISOString().slice(11, 19) + ' UTC';
+    say('#connection .text', clock(now()));
+    say('#gone', silentSince ? 'No answer from the watcher since ' + clock(silentSince) + '. This is how it was then.' : '');
+  }
+
+  function say(place, text) {
+    const element = document.querySelector(place);
+    if (element.textContent !== text) element.textContent = text;
   }
 
   /** Makes the element what the other one is, and leaves alone whatever is the same already. */
@@ -45,7 +48,7 @@ export const SCRIPT = `
       if (old.data !== next.data) old.data = next.data;
       return;
     }
-    if (old.nodeType !== Node.ELEMENT_NODE || old.id === 'connection' || old.nodeName === 'SCRIPT' || old.nodeName === 'STYLE') return;
+    if (old.nodeType !== Node.ELEMENT_NODE || old.id === 'connection' || old.id === 'gone' || old.nodeName === 'SCRIPT' || old.nodeName === 'STYLE') return;
     for (const { name } of [...old.attributes]) if (!next.hasAttribute(name) && name !== 'open') old.removeAttribute(name);
     for (const { name, value } of next.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
     if (old.hasAttribute('data-until')) return;

@@ -28,9 +28,11 @@ header.bar { display: flex; flex-wrap: wrap; gap: 4px 16px; align-items: baselin
 header.bar h1 { font-size: 15px; font-weight: 600; margin: 0; }
 header.bar p { margin: 0; color: var(--quiet); font-size: 14px; font-variant-numeric: tabular-nums; }
 #connection .dot { display: inline-block; width: 8px; height: 8px; border-radius: 50%; background: var(--ok); margin-right: 7px; }
-.stale #connection { color: var(--critical); font-weight: 600; }
 .stale #connection .dot { background: var(--critical); }
-.stale main { opacity: 0.55; }
+#gone { margin: 0; padding: 14px 24px; border-radius: 14px; background: var(--critical); color: var(--strong-text); font-size: clamp(16px, 1rem + 0.3vw, 20px); font-weight: 600; }
+#gone:empty { position: absolute; padding: 0; }
+/* what nobody vouches for any more has no colour */
+.stale main, .stuck .columns { filter: grayscale(1); }
 
 .verdict { background: var(--level-soft); border-radius: 14px; padding: 22px 24px; display: grid; grid-template-columns: auto 1fr; gap: 4px 18px; border: 1px solid var(--line); }
 .verdict svg { width: 46px; height: 46px; grid-row: span 2; margin-top: 2px; }
@@ -45,13 +47,15 @@ header.bar p { margin: 0; color: var(--quiet); font-size: 14px; font-variant-num
 .level-critical { --level: var(--critical); --level-soft: var(--critical-soft); }
 .level-unknown { --level: var(--unknown); --level-soft: var(--unknown-soft); }
 .level-word { color: var(--level); }
-.verdict .disc { fill: var(--level); }
-.verdict .sign { fill: none; stroke: var(--strong-text); stroke-width: 3.4; stroke-linecap: round; stroke-linejoin: round; }
+.disc { fill: var(--level); }
+.sign { fill: none; stroke: var(--strong-text); stroke-width: 3.4; stroke-linecap: round; stroke-linejoin: round; }
 .count { font-variant-numeric: tabular-nums; font-weight: 600; }
 
 main, .columns { display: grid; gap: 16px; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 14px; padding: 18px 20px; min-width: 0; }
-.card h2 { font-size: 13px; font-weight: 600; color: var(--quiet); margin: 0 0 12px; letter-spacing: 0.02em; }
+.card h2 { display: flex; gap: 12px; justify-content: space-between; font-size: 13px; font-weight: 600; color: var(--quiet); margin: 0 0 12px; letter-spacing: 0.02em; }
+.card h2 > :first-child { min-width: 0; overflow-wrap: anywhere; }
+.mark { flex: none; height: 20px; } .mark svg { width: 20px; height: 20px; }
 .card p { margin: 0 0 6px; }
 .card p:last-child { margin-bottom: 0; }
 .lead { font-size: 18px; font-weight: 600; line-height: 1.35; }
@@ -78,6 +82,7 @@ code, .mono { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu San
 .history .good { fill: var(--ok); opacity: 0.8; }
 .history .bad { fill: var(--critical); }
 .history .none { fill: var(--track); }
+.card .apart { margin-top: 22px; }
 .legend { font-size: 13px; color: var(--quiet); }
 
 .diagram { display: block; width: 100%; max-width: 400px; height: auto; margin: 0 auto; }

@@ -4,7 +4,14 @@
  */
 
 import { createHash } from 'node:crypto';
-import { type Assessment, brokerLevel, type Level, probeLevel, probeSentence } from '../core/assess.ts';
+import {
+  type Assessment,
+  brokerLevel,
+  type Finding,
+  type Level,
+  probeLevel,
+  probeSentence,
+} from '../core/assess.ts';
 import type { Reason } from '../core/branches.ts';
 import { type BrokerCondition, conditionOf } from '../core/broker.ts';
 import { formatDuration } from '../core/duration.ts';
@@ -13,6 +20,7 @@ import {
   assessmentAt,
   type CertificateStatus,
   type CycleStatus,
+  isAlive,
   type PairStatus,
   type ProbeRecord,
   type RestartRecord,
@@ -46,9 +54,15 @@ const LEVEL_WORDS: Readonly<Record<Level, string>> = {
   unknown: 'Starting',
 };
 
+/** The same of one part, where it is heard and not seen. */
+const MARK_WORDS: Readonly<Record<Level, string>> = { ...LEVEL_WORDS, unknown: 'Not known yet' };
+
 /** The whole page. */
 export function statusPage(snapshot: Snapshot, version: string, now: Moment): string {
   const assessment = assessmentAt(snapshot, now);
+  // what a loop that is stuck waits for does not come
+  const isStuck = !isAlive(snapshot, now.monoMs);
+  const count: Countdown = (untilMs) => (isStuck ? undefined : countdown(untilMs, now.wallMs));
   const { container } = snapshot.settings;
   const page = html`<!doctype html>
 <html lang="en">
@@ -62,21 +76,22 @@ export function statusPage(snapshot: Snapshot, version: string, now: Moment): st
 <style>${trusted(STYLE)}</style>
 <noscript><meta http-equiv="refresh" content="5"></noscript>
 </head>
-<body data-now="${Math.round(now.wallMs)}" class="body">
+<body data-now="${Math.round(now.wallMs)}" class="body${isStuck && ' stuck'}">
 <div class="page">
 <header class="bar"><h1>Certificates of ${container}</h1><p id="connection"><span class="dot"></span><span class="text">${clock(now.wallMs)} UTC</span></p></header>
+<p id="gone" role="status"></p>
 <main>
-${verdictSection(snapshot, assessment)}
+${verdictSection(snapshot, assessment, count)}
 <div class="columns">
 <div class="column first">
-${certificatesCard(snapshot)}
-${upstreamCard(snapshot)}
+${certificatesCard(snapshot, assessment)}
+${upstreamCard(snapshot, count)}
 </div>
 <div class="column second">
-${brokerCard(snapshot)}
+${brokerCard(snapshot, assessment)}
 ${eventsCard(snapshot, now)}
 </div>
-${diagramCard(snapshot, assessment)}
+${diagramCard(snapshot, assessment, count)}
 </div>
 </main>
 <footer><span>mosquitto-cert-watcher ${version}, running since ${dayAndClock(snapshot.started.wallMs)} UTC</span><a href="status.json">status.json</a><a href="metrics">metrics</a><a href="healthz">healthz</a></footer>
@@ -100,12 +115,35 @@ function favicon(level: Level): string {
   return `data:image/svg+xml,${encodeURIComponent(picture)}`;
 }
 
-function verdictSection({ cycle }: Snapshot, { level, sentence, advice, findings }: Assessment): Markup {
+/** What is left until then, as markup that the script keeps counting; undefined if nothing comes then. */
+type Countdown = (untilMs: number | undefined) => Count | undefined;
+
+interface Count {
+  readonly untilMs: number;
+  /** for those who run no script */
+  readonly left: string;
+}
+
+function countdown(untilMs: number | undefined, nowMs: number): Count | undefined {
+  if (untilMs === undefined) return undefined;
+  const seconds = Math.max(0, Math.ceil((untilMs - nowMs) / 1_000));
+  return { untilMs: Math.round(untilMs), left: formatDuration(seconds * 1_000) };
+}
+
+function counter({ untilMs, left }: Count): Markup {
+  return html`<span class="count" data-until="${untilMs}">${left}</span>`;
+}
+
+function verdictSection(
+  { cycle }: Snapshot,
+  { level, sentence, advice, findings }: Assessment,
+  count: Countdown,
+): Markup {
   return html`<section class="verdict level-${level}" aria-label="How things stand">
 ${sign(level)}
 <div role="status"><h2><span class="level-word">${LEVEL_WORDS[level]}:</span> ${sentence}</h2></div>
 <p class="advice">${sentenceCase(advice)}.</p>
-${waitLine(cycle)}
+${waitLine(cycle, count(cycle?.waitsUntilMs))}
 ${
   findings.length > 1 &&
   html`<ul>${findings.slice(1).map((finding) => html`<li>${sentenceCase(finding.sentence)}.<span>${finding.advice && `${sentenceCase(finding.advice)}.`}</span></li>`)}</ul>`
@@ -119,6 +157,19 @@ const SIGNS: Readonly<Record<Level, string>> = {
   critical: 'M17 17l14 14M31 17l-14 14',
   unknown: 'M16 24h.5M24 24h.5M32 24h.5',
 };
+
+/** The title of a card, and how its subject stands. */
+function heading(id: string, title: Markup, level: Level | undefined): Markup {
+  const mark =
+    level &&
+    html`<span class="mark level-${level}">${sign(level)}<span class="visually-hidden">: ${MARK_WORDS[level]}</span></span>`;
+  return html`<h2 id="${id}"><span>${title}</span>${mark}</h2>`;
+}
+
+/** The worst that was found of this part; undefined if nothing was. */
+function worstOf(findings: readonly Finding[], part: Finding['about']): Level | undefined {
+  return findings.find(({ about }) => about === part)?.level;
+}
 
 function sign(level: Level): Markup {
   return html`<svg viewBox="0 0 48 48" aria-hidden="true"><circle class="disc" cx="24" cy="24" r="22"/><path class="sign" d="${SIGNS[level]}"/></svg>`;
@@ -137,21 +188,18 @@ const WAIT_WORDS: Partial<Record<Reason, string>> = {
   watcher_just_started: 'The restart comes',
 };
 
-function waitLine(cycle: CycleStatus | undefined): Markup | undefined {
-  if (cycle?.waitsUntilMs === undefined) return undefined;
-  const words = WAIT_WORDS[cycle.reason];
-  return (
-    (words !== undefined &&
-      html`<p class="wait">${words} at ${clock(cycle.waitsUntilMs)} UTC, in <span class="count" data-until="${Math.round(cycle.waitsUntilMs)}"></span></p>`) ||
-    undefined
-  );
+function waitLine(cycle: CycleStatus | undefined, count: Count | undefined): Markup | undefined {
+  const words = cycle && WAIT_WORDS[cycle.reason];
+  if (words === undefined || count === undefined) return undefined;
+  return html`<p class="wait">${words} at ${clock(count.untilMs)} UTC, in ${counter(count)}</p>`;
 }
 
-function certificatesCard({ cycle, settings }: Snapshot): Markup {
+function certificatesCard({ cycle, settings }: Snapshot, { findings }: Assessment): Markup {
   const certificates = cycle?.certificates ?? [];
   const complaints = cycle?.complaints ?? [];
-  return html`<section class="card" aria-labelledby="certificates"><h2 id="certificates">Certificates in <span class="mono">${settings.certDir}</span></h2>
-${complaints.map(({ file, problem, hint }) => html`<p class="lead tone-${cycle?.files === 'incomplete' ? 'warning' : 'critical'}">${clip(`${file} ${problem}`)}</p><p class="quiet">${sentenceCase(hint)}.</p>`)}
+  const level = worstOf(findings, 'certificates') ?? (cycle?.files === 'complete' ? 'ok' : 'unknown');
+  return html`<section class="card" aria-labelledby="certificates">${heading('certificates', html`Certificates in <span class="mono">${settings.certDir}</span>`, level)}
+${complaints.map(({ file, problem, hint }, index) => html`<p class="lead tone-${cycle?.files === 'incomplete' ? 'warning' : 'critical'}">${clip(`${file} ${problem}`)}</p>${hint !== complaints[index + 1]?.hint && html`<p class="quiet">${sentenceCase(hint)}.</p>`}`)}
 ${certificates.map((certificate) => certificateBlock(certificate, cycle, settings.expiryWarnDays))}
 ${certificates.length === 0 && complaints.length === 0 && html`<p class="quiet">${cycle === undefined ? 'Not looked at yet.' : 'The files are being written at this moment.'}</p>`}
 ${cycle?.files === 'complete' && keyFacts(cycle)}
@@ -218,15 +266,22 @@ function keyFacts({ pair, fingerprint, certificates }: CycleStatus): Markup {
   return html`<dl><dt>Private key</dt><dd class="${pair === 'does_not_match' && 'tone-critical'}">${PAIR_WORDS[pair]}</dd><dt>Issued by</dt><dd>${issuer}</dd><dt>Fingerprint</dt><dd class="mono">${short(fingerprint)}</dd></dl>`;
 }
 
-function upstreamCard(snapshot: Snapshot): Markup {
+function upstreamCard(snapshot: Snapshot, count: Countdown): Markup {
   const { settings, probes, cycle } = snapshot;
   const { upstream } = settings;
   const address = upstream && `${upstream.host}:${upstream.port}`;
-  return html`<section class="card" aria-labelledby="upstream"><h2 id="upstream">Upstream ${settings.probeEnabled && html`<span class="mono">${address}</span>`}</h2>
+  return html`<section class="card" aria-labelledby="upstream">${heading('upstream', html`Upstream ${settings.probeEnabled && html`<span class="mono">${address}</span>`}`, upstreamLevel(snapshot))}
 ${settings.probeEnabled ? probeVerdict(snapshot) : html`<p class="quiet">The probe is switched off (<code>ENABLE_TLS_PROBE=false</code>): nobody asks whether the upstream accepts the certificates.</p>`}
 ${settings.probeEnabled && probeHistory(probes)}
-${settings.probeEnabled && cycle !== undefined && probeOutlook(cycle)}
+${settings.probeEnabled && cycle !== undefined && probeOutlook(cycle, count)}
 </section>`;
+}
+
+/** Undefined if nobody asks. */
+function upstreamLevel({ settings, lastProbe }: Snapshot): Level | undefined {
+  if (!settings.probeEnabled) return undefined;
+  if (lastProbe === undefined) return 'unknown';
+  return lastProbe.verdict.ok ? 'ok' : probeLevel(lastProbe.verdict);
 }
 
 function probeVerdict({ lastProbe, cycle }: Snapshot): Markup {
@@ -267,23 +322,25 @@ function stroke(probe: ProbeRecord | undefined, slot: number): Markup {
     : html`<rect class="bad" x="${x}" y="19" width="4" height="14"><title>${words}</title></rect>`;
 }
 
-function probeOutlook({ probeRunning, nextProbeAtMs }: CycleStatus): Markup | undefined {
+function probeOutlook({ probeRunning, nextProbeAtMs }: CycleStatus, countTo: Countdown): Markup | undefined {
   if (probeRunning) return html`<p class="legend">A probe is under way.</p>`;
-  if (nextProbeAtMs === undefined) return undefined;
-  return html`<p class="legend">Next probe in <span class="count" data-until="${Math.round(nextProbeAtMs)}"></span></p>`;
+  const count = countTo(nextProbeAtMs);
+  return count && html`<p class="legend">Next probe in ${counter(count)}</p>`;
 }
 
-function brokerCard(snapshot: Snapshot): Markup {
-  const { settings, broker, engineFailure, cycle, restarts } = snapshot;
+function brokerCard(snapshot: Snapshot, { findings }: Assessment): Markup {
+  const { settings, broker, engineFailure, cycle, restarts, restartingSinceMs } = snapshot;
   const state = broker?.state;
-  return html`<section class="card" aria-labelledby="broker"><h2 id="broker">Broker <span class="mono">${settings.container}</span></h2>
+  const isKnown = broker !== undefined && restartingSinceMs === undefined;
+  const level = worstOf(findings, 'broker') ?? (isKnown ? 'ok' : 'unknown');
+  return html`<section class="card" aria-labelledby="broker">${heading('broker', html`Broker <span class="mono">${settings.container}</span>`, level)}
 ${brokerLead(snapshot)}
 ${engineFailure && html`<p class="tone-critical">${clip(engineFailure.failure.problem)}</p><p class="quiet">${sentenceCase(engineFailure.failure.hint)}.</p>`}
 <dl>${state && html`<dt>Started</dt><dd>${state.startedAtMs === undefined ? 'never' : `${dayAndClock(state.startedAtMs)} UTC`}</dd><dt>State</dt><dd>${state.status}${state.health && `, ${state.health}`}, as seen at ${dayAndClock(broker?.atMs ?? 0)} UTC</dd>`}${
     cycle?.applied &&
     html`<dt>Has loaded</dt><dd><span class="mono">${short(cycle.applied.fingerprint)}</span>${cycle.applied.fingerprint === cycle.fingerprint && ', the set on disk'}</dd>`
   }</dl>
-${restarts.length === 0 ? html`<p class="legend"><br>No restart since the watcher was started.</p>` : restartTable(restarts)}
+${restarts.length === 0 ? html`<p class="legend apart">No restart since the watcher was started.</p>` : restartTable(restarts)}
 </section>`;
 }
 
@@ -327,7 +384,7 @@ const RESULT_TONES = {
 
 function restartTable(restarts: readonly RestartRecord[]): Markup {
   const rows = restarts.toReversed().slice(0, 8);
-  return html`<br><table><caption class="visually-hidden">Restarts, the latest first</caption><thead><tr><th scope="col">Restart</th><th scope="col">Result</th><th scope="col">Took</th></tr></thead><tbody>${rows.map(
+  return html`<table class="apart"><caption class="visually-hidden">Restarts, the latest first</caption><thead><tr><th scope="col">Restart</th><th scope="col">Result</th><th scope="col">Took</th></tr></thead><tbody>${rows.map(
     ({ atMs, result, error, tookMs, tries }) =>
       html`<tr><td class="time">${dayAndClock(atMs)}</td><td><span class="tone-${RESULT_TONES[result]}">${RESULT_WORDS[result]}</span>${tries > 1 && ` (${tries} tries)`}${error && html`<br><span class="quiet">${error}</span>`}</td><td class="number">${formatDuration(tookMs)}</td></tr>`,
   )}</tbody></table>`;
@@ -342,7 +399,7 @@ function eventsCard({ events }: Snapshot, now: Moment): Markup {
       ({ atMs, level, event, message }) =>
         html`<li><time datetime="${iso(atMs)}">${when(atMs, now.wallMs)}</time><span><span class="mono tone-${EVENT_TONES[level]}">${event}</span>${(level === 'warn' || level === 'error') && html` <span class="visually-hidden">(${level})</span>`}</span><span class="message">${message}</span></li>`,
     );
-  return html`<section class="card events-card" aria-labelledby="events"><h2 id="events">Last events</h2>
+  return html`<section class="card events-card" aria-labelledby="events">${heading('events', html`Last events`, undefined)}
 ${rows.length === 0 ? html`<p class="quiet">Nothing has happened yet.</p>` : html`<div class="scroll" tabindex="0" role="region" aria-label="The last events, the latest first"><ol class="events">${rows}</ol></div>`}
 </section>`;
 }
@@ -366,18 +423,40 @@ const NOTES: Partial<Record<Reason, string>> = {
   restart: 'restarting',
 };
 
-function diagramCard({ cycle, restartingSinceMs }: Snapshot, { level }: Assessment): Markup {
+/** Verdicts that are trouble in themselves; any other is as it should be, whatever else is wrong. */
+const TROUBLE: ReadonlySet<Reason> = new Set([
+  'certs_missing',
+  'cert_unparsable',
+  'cert_expired',
+  'cert_not_yet_valid',
+  'key_unusable',
+  'probe_holds',
+  'restart_disabled',
+  'engine_failed',
+  'broker_not_running',
+]);
+
+function verdictLevel(cycle: CycleStatus | undefined, level: Level): Level {
+  if (cycle === undefined) return 'unknown';
+  return TROUBLE.has(cycle.reason) ? level : 'ok';
+}
+
+function diagramCard(
+  { cycle, restartingSinceMs }: Snapshot,
+  { level }: Assessment,
+  countTo: Countdown,
+): Markup {
   const isRestarting = restartingSinceMs !== undefined;
-  const path = cycle?.path ?? [];
+  const path = cycle?.path ?? ['INITIALIZE'];
   // while the broker is being restarted the walk has not gone on from there
   const shown = isRestarting ? path.slice(0, path.indexOf('RESTART_MOSQUITTO') + 1) : path;
   const picture = diagram({
     path: shown,
     note: cycle && NOTES[cycle.reason],
-    untilMs: cycle?.waitsUntilMs === undefined ? undefined : Math.round(cycle.waitsUntilMs),
+    count: countTo(cycle?.waitsUntilMs),
     isBusy: isRestarting || cycle?.reason === 'probe_pending',
   });
-  return html`<section class="card diagram-card level-${level}" aria-labelledby="diagram"><h2 id="diagram">Last cycle${cycle && html` at ${clock(cycle.at.wallMs)} UTC`}</h2>
+  return html`<section class="card diagram-card level-${verdictLevel(cycle, level)}" aria-labelledby="diagram">${heading('diagram', html`${cycle === undefined ? 'Before the first cycle' : `Last cycle at ${clock(cycle.at.wallMs)} UTC`}`, undefined)}
 ${cycle && html`<p>${sentenceCase(cycle.sentence)}.</p>`}
 ${picture}
 </section>`;

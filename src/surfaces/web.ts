@@ -30,18 +30,17 @@ export function startWeb({ settings, version, now, say }: WebOptions): Web {
   const read = () => history.snapshot;
   const metrics = createMetrics(read, version);
 
-  const alive = (): Answer => {
-    const { cycle, started } = read();
-    const sinceMs = now().monoMs - (cycle?.at ?? started).monoMs;
-    return isAlive(read(), now().monoMs)
+  const sinceLastCycleMs = () => now().monoMs - (read().cycle?.at ?? read().started).monoMs;
+  const alive = (): Answer =>
+    isAlive(read(), now().monoMs)
       ? text(200, 'ok')
-      : text(503, `the watcher is stuck: its last cycle ended ${formatDuration(sinceMs)} ago`);
-  };
+      : text(503, `the watcher is stuck: its last cycle ended ${formatDuration(sinceLastCycleMs())} ago`);
+  // the page shows the passing of time by itself, but not for how long a loop has been stuck
+  const silence = () => (isAlive(read(), now().monoMs) ? '' : Math.floor(sinceLastCycleMs() / 1_000));
   const ready = (): Answer =>
     read().cycle === undefined ? text(503, 'the first cycle has not ended yet') : text(200, 'ok');
   const page: Route = {
-    // all that the page depends on, beside the passing of time, which it shows by itself
-    etag: () => `"${read().started.wallMs}-${read().revision}-${isAlive(read(), now().monoMs)}"`,
+    etag: () => `"${read().started.wallMs}-${read().revision}-${silence()}"`,
     answer: () => ({
       contentType: 'text/html; charset=utf-8',
       headers: { 'Content-Security-Policy': CONTENT_SECURITY_POLICY },

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { REASONS } from '../../src/core/branches.ts';
 import {
   assessmentAt,
   createHistory,
@@ -71,14 +70,6 @@ describe('how things stand', () => {
     const { findings } = snapshotOf(world).assessment;
     expect(findings.map(({ level }) => level)).toEqual(['critical', 'warning']);
     expect(findings[0]?.sentence).toBe('the upstream refuses the client certificate; the restart is held');
-  });
-
-  it('knows situations for every reason but those that last for two seconds', async () => {
-    const seen = await Promise.all(
-      Object.keys(SITUATIONS).map(async (name) => (await situation(name)).publications),
-    );
-    const reasons = new Set(seen.flat().map(({ cycle }) => cycle?.decision.reason));
-    expect(REASONS.filter((reason) => !reasons.has(reason))).toEqual(['watcher_just_started']);
   });
 });
 

@@ -28,12 +28,17 @@ interface Screen {
   bringUp(): void;
 }
 
+interface OpenOptions {
+  /** the server's clock is ahead of the last cycle by this */
+  readonly stuckForMs?: number;
+}
+
 /** Opens the page of this world. Everything is closed when the test ends. */
-const test = base.extend<{ open: (world: World) => Promise<Screen> }>({
+const test = base.extend<{ open: (world: World, options?: OpenOptions) => Promise<Screen> }>({
   // biome-ignore lint/correctness/noEmptyPattern: vitest reads a fixture's needs from the pattern
   open: async ({}, use) => {
     const ends: (() => unknown)[] = [];
-    await use(async (world) => {
+    await use(async (world, { stuckForMs = 0 } = {}) => {
       const port = await closedPort();
       const settings = { ...world.settings, metricsHost: '127.0.0.1', metricsPort: port };
       let web: Web | undefined;
@@ -43,9 +48,13 @@ const test = base.extend<{ open: (world: World) => Promise<Screen> }>({
         shown = world.publications.length;
       };
       const bringUp = () => {
-        web = startWeb({ settings, version: VERSION, now: world.clock.now, say: () => undefined });
+        web = startWeb({ settings, version: VERSION, now, say: () => undefined });
         shown = 0;
         catchUp();
+      };
+      const now = () => {
+        const { wallMs, monoMs } = world.clock.now();
+        return { wallMs: wallMs + stuckForMs, monoMs: monoMs + stuckForMs };
       };
       const takeDown = () => web?.close();
       bringUp();
@@ -85,6 +94,31 @@ async function axeFindings(page: Page): Promise<string[]> {
 const OVERFLOWING = `[...document.querySelectorAll('body *')]
   .filter((element) => element.getBoundingClientRect().right > innerWidth + 0.5)
   .map((element) => element.outerHTML.slice(0, 120))`;
+
+/** Texts that are wider than their place, and end or spill there. */
+const CLIPPED = `[...document.querySelectorAll('main *, header *, footer *')]
+  .filter((element) => element instanceof HTMLElement && element.className !== 'visually-hidden')
+  .filter((element) => element.clientWidth > 0 && element.scrollWidth > element.clientWidth + 1)
+  .map((element) => element.outerHTML.slice(0, 120))`;
+
+/** Notes in the diagram that a line or a box runs through. */
+const CROSSED_NOTES = `{
+  const inside = ({ x, y, width, height }, point) =>
+    point.x > x && point.x < x + width && point.y > y && point.y < y + height;
+  const touch = (a, b) =>
+    a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+  const points = [...document.querySelectorAll('.diagram .edge')].flatMap((edge) =>
+    Array.from({ length: edge.getTotalLength() }, (_, at) => edge.getPointAtLength(at)));
+  const rectangles = [...document.querySelectorAll('.diagram .box rect')].map((rect) => rect.getBBox());
+  [...document.querySelectorAll('.diagram .note')]
+    .map((note) => [note.textContent, note.getBBox()])
+    .filter(([, area]) => points.some((point) => inside(area, point)) || rectangles.some((rect) => touch(area, rect)))
+    .map(([text]) => text);
+}`;
+
+/** How the colours of this part are changed. */
+const filterOf = (page: Page, place: string) =>
+  page.evaluate<string>(`getComputedStyle(document.querySelector('${place}')).filter`);
 
 const FOCUSED = `document.activeElement.getAttribute('href') ?? document.activeElement.className`;
 
@@ -136,7 +170,13 @@ describe.skipIf(CHROMIUM === undefined)(
         for (const width of [360, 1_440]) {
           await page.setViewportSize({ width, height: 800 });
           expect(await page.evaluate(OVERFLOWING), `${width} px`).toEqual([]);
+          expect(await page.evaluate(CLIPPED), `${width} px`).toEqual([]);
         }
+      });
+
+      test('writes its notes where no line and no box of the diagram is', async ({ open }) => {
+        const { page } = await open(await makeWorld());
+        expect(await page.evaluate(CROSSED_NOTES)).toEqual([]);
       });
     });
 
@@ -151,7 +191,7 @@ describe.skipIf(CHROMIUM === undefined)(
       catchUp();
       await page.getByText('NOT STABLE').waitFor();
       await page.locator('.box.end', { hasText: 'NOT STABLE' }).waitFor();
-      expect(await page.getByRole('status').textContent()).toMatch(/new certificates have arrived/);
+      expect(await page.locator('.verdict').textContent()).toMatch(/new certificates have arrived/);
       expect(await page.evaluate('window.isSame')).toBe(true);
     });
 
@@ -171,14 +211,25 @@ describe.skipIf(CHROMIUM === undefined)(
     test('says that the watcher is gone, and is well again when it is back', async ({ open }) => {
       const { page, takeDown, bringUp } = await open(await worldIn('well'));
       takeDown();
-      const connection = page.locator('#connection');
-      await until('the page to notice', async () =>
-        /no answer from the watcher since/.test((await connection.textContent()) ?? ''),
-      );
+      const gone = page.locator('#gone');
+      await gone.filter({ hasText: /^No answer from the watcher since \d\d:\d\d:\d\d UTC\./ }).waitFor();
+      expect(await filterOf(page, 'main')).toBe('grayscale(1)');
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        expect(await axeFindings(page), colorScheme).toEqual([]);
+      }
       bringUp();
-      await until('the page to recover', async () =>
-        /^\d\d:\d\d:\d\d UTC$/.test((await connection.textContent())?.trim() ?? ''),
-      );
+      await until('the page to recover', async () => (await gone.textContent()) === '');
+      expect(await filterOf(page, 'main')).toBe('none');
+    });
+
+    test('takes the colour from what a stuck watcher does not vouch for', async ({ open }) => {
+      const world = await worldIn('well');
+      const { page, faults } = await open(world, { stuckForMs: 3_600_000 });
+      expect(await page.getByRole('status').first().textContent()).toBe('');
+      expect(await page.locator('.verdict').textContent()).toMatch(/Critical: the watcher is stuck/);
+      expect(await filterOf(page, '.columns')).toBe('grayscale(1)');
+      expect([...(await axeFindings(page)), ...faults]).toEqual([]);
     });
 
     test('counts down to what is waited for', async ({ open }) => {
@@ -204,6 +255,16 @@ describe.skipIf(CHROMIUM === undefined)(
     test('runs no script but its own, even if one got into it', async ({ open }) => {
       const { page } = await open(await worldIn('well'));
       expect(await page.evaluate(SMUGGLE_A_SCRIPT)).toBe(false);
+    });
+
+    test('lets nothing that got into it talk to anybody else', async ({ open }) => {
+      const { page } = await open(await worldIn('well'));
+      const elsewhere = `fetch('http://127.0.0.1:${await closedPort()}/').catch(() => undefined)`;
+      const blocked = `new Promise((resolve) => {
+        addEventListener('securitypolicyviolation', ({ violatedDirective }) => resolve(violatedDirective));
+        ${elsewhere};
+      })`;
+      expect(await page.evaluate(blocked)).toBe('connect-src');
     });
 
     test('lets the keyboard reach the events and every link', async ({ open }) => {

@@ -62,6 +62,14 @@ export const SITUATIONS: Readonly<Record<string, () => Promise<World>>> = {
     await world.advance(HOUR_MS);
     return world;
   },
+  already_current: async () => settled({ forMs: 1_000 }),
+  just_started: async () => {
+    const world = createWorld({ settings: { probeEnabled: false } });
+    world.put(fix.set('a1b2c3d4e5f60718293a4b5c6d7e8f90', -600_000));
+    world.startWatcher();
+    await world.advance(1_000);
+    return world;
+  },
   missing: async () => {
     const world = createWorld();
     const hint = 'wait for the agent that writes it, or check CERT_DIR and the file names';

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { REASONS } from '../../src/core/branches.ts';
 import { createHistory } from '../../src/core/snapshot.ts';
 import { CONTENT_SECURITY_POLICY, statusPage } from '../../src/surfaces/status-page.ts';
 import * as fix from '../support/core-fixtures.ts';
@@ -22,7 +23,7 @@ describe.each(Object.keys(SITUATIONS))('the status page: %s', (name) => {
   it('lights the path of the last cycle, and marks where it ended', async () => {
     const { snapshot } = await situation(name);
     const page = await pageOf(name);
-    const path = snapshot.cycle?.path ?? [];
+    const path = snapshot.cycle?.path ?? ['INITIALIZE'];
     const isUnderWay = snapshot.restartingSinceMs !== undefined;
     const shown = isUnderWay ? path.slice(0, path.indexOf('RESTART_MOSQUITTO') + 1) : path;
     const labels = shown.map((state) => state.replaceAll('_', ' '));
@@ -51,7 +52,85 @@ describe.each(Object.keys(SITUATIONS))('the status page: %s', (name) => {
   });
 });
 
+/** The level that the card with this heading is marked with; undefined if it has no mark. */
+function markOf(page: string, card: string): string | undefined {
+  return new RegExp(`<h2 id="${card}">.*?</h2>`).exec(page)?.[0].match(/class="mark level-(\w+)"/)?.[1];
+}
+
+/** The level that colours the box in which the walk ended. */
+function endLevelOf(page: string): string | undefined {
+  return /diagram-card level-(\w+)/.exec(page)?.[1];
+}
+
+/** The page of a loop that has published nothing for an hour. */
+async function stuckPageOf(name: string): Promise<string> {
+  const { snapshot, now } = await situation(name);
+  return statusPage(snapshot, '1.2.3', { wallMs: now.wallMs + HOUR_MS, monoMs: now.monoMs + HOUR_MS });
+}
+
+const HOUR_MS = 3_600_000;
+
+describe('the situations that the page is tested with', () => {
+  it('are one of every reason for which a cycle ends', async () => {
+    const all = await Promise.all(Object.keys(SITUATIONS).map(situation));
+    const reasons = new Set(all.map(({ snapshot }) => snapshot.cycle?.reason));
+    expect(REASONS.filter((reason) => !reasons.has(reason))).toEqual([]);
+  });
+
+  it('light every box of the diagram', async () => {
+    const pages = await Promise.all(Object.keys(SITUATIONS).map(pageOf));
+    const lit = new Set(pages.flatMap((page) => boxes(page, 'lit')));
+    expect(boxes(pages[0] ?? '', 'box').filter((label) => !lit.has(label))).toEqual([]);
+  });
+});
+
 describe('the status page', () => {
+  it.each([
+    ['well', { certificates: 'ok', upstream: 'ok', broker: 'ok' }],
+    ['starting', { certificates: 'unknown', upstream: 'unknown', broker: 'unknown' }],
+    ['rejected', { certificates: 'ok', upstream: 'critical', broker: 'ok' }],
+    ['upstream_down', { certificates: 'ok', upstream: 'warning', broker: 'ok' }],
+    ['expired', { certificates: 'critical', upstream: 'ok', broker: 'ok' }],
+    ['missing', { certificates: 'warning', upstream: 'unknown', broker: 'unknown' }],
+    ['crashed', { certificates: 'ok', upstream: 'ok', broker: 'critical' }],
+    ['engine_down', { certificates: 'ok', upstream: 'ok', broker: 'critical' }],
+    ['restarting', { certificates: 'ok', upstream: 'ok', broker: 'unknown' }],
+    ['probe_off', { certificates: 'ok', upstream: undefined, broker: 'ok' }],
+  ])('marks certificates, upstream and broker each for itself: %s', async (name, marks) => {
+    const page = await pageOf(name);
+    const shown = {
+      certificates: markOf(page, 'certificates'),
+      upstream: markOf(page, 'upstream'),
+      broker: markOf(page, 'broker'),
+    };
+    expect(shown).toEqual(marks);
+  });
+
+  it.each([
+    ['rejected', 'critical'],
+    ['expired', 'critical'],
+    ['missing', 'warning'],
+    ['crashed', 'ok'],
+    ['upstream_down', 'ok'],
+    ['starting', 'unknown'],
+  ])('paints the box that decided by its own verdict, not by what else is wrong: %s', async (name, level) => {
+    expect(endLevelOf(await pageOf(name))).toBe(level);
+  });
+
+  it('gives a hint that several files share once', async () => {
+    expect((await pageOf('missing')).split('<p class="quiet">Wait for the agent').length - 1).toBe(1);
+  });
+
+  it('tells also those who run no script how long is left', async () => {
+    expect(await pageOf('cooldown')).toMatch(/The cooldown ends at [\d:]+ UTC, in <span [^>]+>\d+m\d+s</);
+  });
+
+  it.each(Object.keys(SITUATIONS))('counts down to nothing when the watcher is stuck: %s', async (name) => {
+    const page = await stuckPageOf(name);
+    expect(page).toContain('class="body stuck"');
+    expect(page).not.toContain('data-until="');
+  });
+
   it('allows its own script and style by their digests, and nothing else', async () => {
     const page = await pageOf('well');
     for (const tag of ['script', 'style']) {

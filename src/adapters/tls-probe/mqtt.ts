@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { generate, type Packet, parser, writeToStream } from 'mqtt-packet';
+import { codeOf } from '../../system/errors.ts';
 import { type Explain, onHangUp } from './handshake.ts';
 import { errorLine } from './openssl-error.ts';
 import { type Fault, failed, type Limit, passed, type Step, within } from './step.ts';
@@ -21,6 +22,9 @@ const REFUSALS: Readonly<Record<number, string>> = {
 /** A CONNACK has four bytes; a server that sends this much without one is no MQTT broker. */
 const MOST_BYTES_BEFORE_CONNACK = 64 * 1024;
 
+/** How long the line is silent before TCP asks whether the other side still knows of the connection. */
+const KEEPALIVE_MS = 1_000;
+
 /** DISCONNECT, with which the broker forgets us without a last will. */
 export const FAREWELL = generate({ cmd: 'disconnect' });
 
@@ -29,6 +33,7 @@ export const FAREWELL = generate({ cmd: 'disconnect' });
  * under a random client id, because the id of the bridge would throw the bridge out.
  */
 export function logIn(socket: TLSSocket, limit: Limit, explain: Explain): Promise<Step<undefined>> {
+  const start = performance.now();
   return within<undefined>(
     limit,
     () => failed(silent(limit.ms)),
@@ -37,8 +42,13 @@ export function logIn(socket: TLSSocket, limit: Limit, explain: Explain): Promis
         (packet) => done(judge(packet)),
         (problem) => done(failed(noMqtt(problem))),
       );
-      const stopListening = onHangUp(socket, (error) => done(failed(explain(error))));
+      const stopListening = onHangUp(socket, (error) =>
+        // nobody has answered for a long time: that is silence, not a hang-up
+        done(failed(codeOf(error) === 'ETIMEDOUT' ? silent(performance.now() - start) : explain(error))),
+      );
       socket.on('data', read);
+      // a reset is sent once and may get lost; then we would wait for a server that has long forgotten us
+      socket.setKeepAlive(true, KEEPALIVE_MS);
       if (socket.writable) socket.write(connectPacket());
       return () => {
         socket.off('data', read);
