@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import type { Settings } from '../core/settings.ts';
+import type { Settings, Target } from '../core/settings.ts';
 import { suggest } from '../core/suggest.ts';
 import { readRegularFile } from '../system/regular-file.ts';
 import { shareOf } from './splay.ts';
@@ -93,6 +93,22 @@ function settingsFrom(
     return value;
   }
 
+  /** One of three ways to say which brokers; the first has a default. */
+  function readTarget(): Target | undefined {
+    const [names, label, name] = [read(TABLE.container), read(TABLE.label), read(TABLE.service)];
+    const rows = [TABLE.container, TABLE.label, TABLE.service];
+    const chosen = rows.filter((row) => given(row) !== undefined);
+    if (chosen.length > 1) {
+      const isUsable = chosen.every((row) => row.parser.parse(given(row) ?? '') !== undefined);
+      const both = chosen.map((row) => row.name).join(' and ');
+      if (isUsable) problems.push(`${both} are set; only one of them can say which brokers to restart`);
+      return undefined;
+    }
+    if (label !== undefined) return { kind: 'label', label };
+    if (name !== undefined) return { kind: 'service', name };
+    return names && { kind: 'containers', names };
+  }
+
   const probeEnabled = read(TABLE.probeEnabled);
   const upstream = read(TABLE.upstream);
   if (probeEnabled === true && given(TABLE.upstream) === undefined) {
@@ -100,13 +116,18 @@ function settingsFrom(
       'UPSTREAM_ADDR is not set; name the broker to probe as host:port, or set ENABLE_TLS_PROBE=false',
     );
   }
+  const target = readTarget();
+  const brokerUrls = given(TABLE.brokerUrls) === undefined ? [] : read(TABLE.brokerUrls);
+  const reloadStrategy = read(TABLE.reloadStrategy);
+  problems.push(...bridgeProblems(target, brokerUrls, reloadStrategy));
   const dockerSock = read(TABLE.dockerSock);
   const partial = {
     certDir: read(TABLE.certDir),
     caCertFile: read(TABLE.caCertFile),
     clientCertFile: read(TABLE.clientCertFile),
     clientKeyFile: read(TABLE.clientKeyFile),
-    container: read(TABLE.container),
+    target,
+    container: target && nameOf(target),
     tlsTimeoutMs: read(TABLE.tlsTimeoutMs),
     probeMode: read(TABLE.probeMode),
     probeIntervalMs: read(TABLE.probeIntervalMs),
@@ -120,6 +141,8 @@ function settingsFrom(
       read(TABLE.dockerHost) ??
       (dockerSock === undefined ? undefined : { kind: 'unix' as const, path: dockerSock }),
     verifyTimeoutMs: read(TABLE.verifyTimeoutMs),
+    reloadStrategy,
+    brokerUrls,
     probeEnabled,
     restartEnabled: read(TABLE.restartEnabled),
     metricsEnabled: read(TABLE.metricsEnabled),
@@ -130,11 +153,51 @@ function settingsFrom(
     upstream,
     tlsSni: read(TABLE.tlsSni) ?? sniOf(upstream?.host),
     stopTimeoutMs: read(TABLE.stopTimeoutMs),
+    brokerCredentialsFile: read(TABLE.brokerCredentialsFile),
+    brokerCaFile: read(TABLE.brokerCaFile),
+    bridgeName: read(TABLE.bridgeName),
     metricsHost: read(TABLE.metricsHost),
     stateFile: read(TABLE.stateFile),
   };
   if (problems.length > 0 || !isComplete(partial)) return { ok: false, problems };
   return { ok: true, settings: { ...partial, ...optional } };
+}
+
+/** The brokers of a target in a word or two. */
+function nameOf(target: Target): string {
+  switch (target.kind) {
+    case 'containers':
+      return target.names.join(', ');
+    case 'label':
+      return `containers with ${target.label}`;
+    case 'service':
+      return target.name;
+  }
+}
+
+/** What is wrong between the brokers and the place where their bridges are looked for. */
+function bridgeProblems(
+  target: Target | undefined,
+  brokerUrls: Settings['brokerUrls'] | undefined,
+  reloadStrategy: Settings['reloadStrategy'] | undefined,
+): string[] {
+  if (target === undefined || brokerUrls === undefined) return [];
+  const problems: string[] = [];
+  const count = target.kind === 'containers' ? target.names.length : 1;
+  if (brokerUrls.length > 1 && brokerUrls.length !== count) {
+    problems.push(
+      `BROKER_URL has ${brokerUrls.length} addresses for ${count} ${count === 1 ? 'broker' : 'brokers'}; give one for all, or one for each name in MOSQUITTO_CONTAINER`,
+    );
+  }
+  if (reloadStrategy !== 'sighup') return problems;
+  if (target.kind !== 'containers') {
+    problems.push('RELOAD_STRATEGY=sighup needs MOSQUITTO_CONTAINER: each broker is asked by itself');
+  } else if (brokerUrls.length !== count) {
+    problems.push(
+      'RELOAD_STRATEGY=sighup needs BROKER_URL, one for each broker: without it nothing proves that a signal was enough',
+    );
+  }
+  return problems;
 }
 
 /** What falls to this host of the whole splay. */

@@ -2,7 +2,7 @@
 
 import { isIPv6 } from 'node:net';
 import { parseDuration } from '../core/duration.ts';
-import type { EngineEndpoint, HostPort } from '../core/settings.ts';
+import type { BrokerUrl, EngineEndpoint, HostPort } from '../core/settings.ts';
 
 export interface Parser<T> {
   /** continues "is not …" */
@@ -56,6 +56,31 @@ export const containerName: Parser<string> = {
   parse: (text) => /^\/?([a-zA-Z0-9][a-zA-Z0-9_.-]*)$/.exec(text)?.[1],
 };
 
+/** One or more, separated by commas; none twice. */
+export function list<T>(item: Parser<T>): Parser<readonly T[]> {
+  return {
+    accepts: `${item.accepts}, or several, none twice, separated by commas`,
+    parse: (text) => {
+      const values = text.split(',').map((part) => item.parse(part.trim()));
+      const good = values.filter((value) => value !== undefined);
+      const isUnique = new Set(good.map((value) => JSON.stringify(value))).size === good.length;
+      return good.length === values.length && isUnique ? good : undefined;
+    },
+  };
+}
+
+/** A label as `docker ps --filter label=…` takes it. */
+export const label: Parser<string> = {
+  accepts: 'a label: key=value, or key alone',
+  parse: (text) => (/^[^\s=\0]+(=[^\0]*)?$/.test(text) ? text : undefined),
+};
+
+/** MQTT 3.1.1, 4.7: one level, without wildcards. */
+export const topicLevel: Parser<string> = {
+  accepts: 'the name of a bridge connection (one level of an MQTT topic: no "/", "+" or "#")',
+  parse: (text) => (/^[^/+#\0]+$/.test(text) ? text : undefined),
+};
+
 const HOST_NAME = /^[^\s:/@[\]]+$/;
 
 /** A host name or address without port or brackets. */
@@ -88,5 +113,21 @@ export const dockerHost: Parser<EngineEndpoint> = {
     if (unix !== undefined) return { kind: 'unix', path: unix };
     const address = hostPort(2375).parse(/^tcp:\/\/(.+?)\/?$/.exec(text)?.[1] ?? '');
     return address && { kind: 'tcp', ...address };
+  },
+};
+
+const MQTT_PORT = 1883;
+const MQTTS_PORT = 8883;
+
+/** Without user and password: an environment is no place for them. */
+export const brokerUrl: Parser<BrokerUrl> = {
+  accepts:
+    'mqtt://host:port or mqtts://host:port (user and password stand in the file BROKER_CREDENTIALS_FILE)',
+  parse: (text) => {
+    const [, scheme, authority = ''] = /^(mqtts?):\/\/(.+?)\/?$/.exec(text) ?? [];
+    if (scheme === undefined) return undefined;
+    const tls = scheme === 'mqtts';
+    const address = hostPort(tls ? MQTTS_PORT : MQTT_PORT).parse(authority);
+    return address && { tls, ...address };
   },
 };

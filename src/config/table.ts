@@ -47,8 +47,20 @@ export const TABLE = {
   container: entry(
     'MOSQUITTO_CONTAINER',
     'eclipse-mosquitto',
+    parsers.list(parsers.containerName),
+    'container to restart, by name or id; several: a,b,c, restarted one by one',
+  ),
+  label: entry(
+    'MOSQUITTO_LABEL',
+    undefined,
+    parsers.label,
+    '`key=value`: restart the containers with this label instead, one by one',
+  ),
+  service: entry(
+    'MOSQUITTO_SERVICE',
+    undefined,
     parsers.containerName,
-    'container to restart, by name or id',
+    'update this Docker Swarm service instead of restarting containers',
   ),
   upstream: entry(
     'UPSTREAM_ADDR',
@@ -128,6 +140,39 @@ export const TABLE = {
     '30s',
     parsers.duration('10ms'),
     'how long the broker has to be up again (and healthy, if it has a health check)',
+  ),
+  reloadStrategy: entry(
+    'RELOAD_STRATEGY',
+    'restart',
+    parsers.oneOf(['restart', 'sighup']),
+    '`restart`, or `sighup`: signal, and restart if BROKER_URL shows no effect',
+  ),
+  brokerUrls: entry(
+    'BROKER_URL',
+    undefined,
+    parsers.list(parsers.brokerUrl),
+    'listener at which to see whether bridges are up: `mqtt[s]://host:port`, one a broker',
+    'unset (bridges are not looked at)',
+  ),
+  brokerCredentialsFile: entry(
+    'BROKER_CREDENTIALS_FILE',
+    undefined,
+    parsers.path,
+    'file with `user:password` for BROKER_URL',
+  ),
+  brokerCaFile: entry(
+    'BROKER_CA_FILE',
+    undefined,
+    parsers.path,
+    'CA certificates that a `mqtts` BROKER_URL is verified with',
+    'CA_CERT_FILE',
+  ),
+  bridgeName: entry(
+    'BRIDGE_NAME',
+    undefined,
+    parsers.topicLevel,
+    'the one bridge connection that has to be up, as it stands under `$SYS`',
+    'every bridge',
   ),
   probeEnabled: entry('ENABLE_TLS_PROBE', 'true', parsers.boolean, 'probe the upstream'),
   restartEnabled: entry(

@@ -15,12 +15,28 @@ export interface HostPort {
   readonly port: number;
 }
 
+/** Which brokers are looked after. */
+export type Target =
+  /** containers by name or id, in the order in which they are restarted */
+  | { readonly kind: 'containers'; readonly names: readonly string[] }
+  /** every container with this label: `key=value`, or `key` with any value */
+  | { readonly kind: 'label'; readonly label: string }
+  /** a service of a Docker Swarm */
+  | { readonly kind: 'service'; readonly name: string };
+
+/** Where a broker listens for MQTT clients. */
+export interface BrokerUrl extends HostPort {
+  readonly tls: boolean;
+}
+
 /** Every setting, validated. Durations are milliseconds. */
 export interface Settings {
   readonly certDir: string;
   readonly caCertFile: string;
   readonly clientCertFile: string;
   readonly clientKeyFile: string;
+  readonly target: Target;
+  /** the broker, or all of them, as named to people */
   readonly container: string;
   /** always present while the probe is enabled */
   readonly upstream: HostPort | undefined;
@@ -39,6 +55,15 @@ export interface Settings {
   /** undefined: the container's own */
   readonly stopTimeoutMs: number | undefined;
   readonly verifyTimeoutMs: number;
+  readonly reloadStrategy: 'restart' | 'sighup';
+  /** none: nobody looks whether bridges are up; else one for all brokers, or one for each in their order */
+  readonly brokerUrls: readonly BrokerUrl[];
+  /** one line, `user:password` */
+  readonly brokerCredentialsFile: string | undefined;
+  /** what `mqtts` brokers are verified with; undefined: the CA file of the certificate directory */
+  readonly brokerCaFile: string | undefined;
+  /** the one bridge that counts; undefined: every one */
+  readonly bridgeName: string | undefined;
   readonly probeEnabled: boolean;
   readonly restartEnabled: boolean;
   readonly metricsEnabled: boolean;

@@ -16,6 +16,8 @@ const CONTRACT = `
 | CLIENT_CERT_FILE | client.crt |
 | CLIENT_KEY_FILE | client.key |
 | MOSQUITTO_CONTAINER | eclipse-mosquitto |
+| MOSQUITTO_LABEL | unset |
+| MOSQUITTO_SERVICE | unset |
 | UPSTREAM_ADDR | none; required while the probe is on |
 | TLS_SNI | host of UPSTREAM_ADDR; none for an IP address |
 | TLS_TIMEOUT | 5s |
@@ -31,6 +33,11 @@ const CONTRACT = `
 | DOCKER_HOST | unset |
 | RESTART_STOP_TIMEOUT | the container's own |
 | RESTART_VERIFY_TIMEOUT | 30s |
+| RELOAD_STRATEGY | restart |
+| BROKER_URL | unset (bridges are not looked at) |
+| BROKER_CREDENTIALS_FILE | unset |
+| BROKER_CA_FILE | CA_CERT_FILE |
+| BRIDGE_NAME | every bridge |
 | ENABLE_TLS_PROBE | true |
 | ENABLE_RESTART | true |
 | ENABLE_METRICS | false |
@@ -114,6 +121,26 @@ const VALID: readonly (readonly [string, string, Partial<Settings>])[] = [
   ['CLIENT_CERT_FILE', 'edge.pem', { clientCertFile: 'edge.pem' }],
   ['CLIENT_KEY_FILE', 'edge.key', { clientKeyFile: 'edge.key' }],
   ['MOSQUITTO_CONTAINER', '/broker_1', { container: 'broker_1' }],
+  [
+    'MOSQUITTO_CONTAINER',
+    'left, /right',
+    { container: 'left, right', target: { kind: 'containers', names: ['left', 'right'] } },
+  ],
+  [
+    'MOSQUITTO_LABEL',
+    'role=edge broker',
+    { container: 'containers with role=edge broker', target: { kind: 'label', label: 'role=edge broker' } },
+  ],
+  [
+    'MOSQUITTO_LABEL',
+    'broker',
+    { container: 'containers with broker', target: { kind: 'label', label: 'broker' } },
+  ],
+  [
+    'MOSQUITTO_SERVICE',
+    'edge_broker',
+    { container: 'edge_broker', target: { kind: 'service', name: 'edge_broker' } },
+  ],
   ['UPSTREAM_ADDR', 'other', { upstream: { host: 'other', port: 8883 }, tlsSni: 'other' }],
   ['UPSTREAM_ADDR', '192.0.2.1:1', { upstream: { host: '192.0.2.1', port: 1 }, tlsSni: undefined }],
   ['UPSTREAM_ADDR', '[2001:db8::1]:1', { upstream: { host: '2001:db8::1', port: 1 }, tlsSni: undefined }],
@@ -133,6 +160,12 @@ const VALID: readonly (readonly [string, string, Partial<Settings>])[] = [
   ['DOCKER_HOST', 'tcp://proxy:2375', { engine: { kind: 'tcp', host: 'proxy', port: 2375 } }],
   ['RESTART_STOP_TIMEOUT', '0', { stopTimeoutMs: 0 }],
   ['RESTART_VERIFY_TIMEOUT', '1m', { verifyTimeoutMs: 60_000 }],
+  ['RELOAD_STRATEGY', 'restart', { reloadStrategy: 'restart' }],
+  ['BROKER_URL', 'mqtt://broker', { brokerUrls: [{ tls: false, host: 'broker', port: 1883 }] }],
+  ['BROKER_URL', 'mqtts://[::1]:1', { brokerUrls: [{ tls: true, host: '::1', port: 1 }] }],
+  ['BROKER_CREDENTIALS_FILE', '/run/secrets/mqtt', { brokerCredentialsFile: '/run/secrets/mqtt' }],
+  ['BROKER_CA_FILE', '/etc/ca.crt', { brokerCaFile: '/etc/ca.crt' }],
+  ['BRIDGE_NAME', 'edge.cloud', { bridgeName: 'edge.cloud' }],
   ['ENABLE_TLS_PROBE', 'F', { probeEnabled: false }],
   ['ENABLE_RESTART', '0', { restartEnabled: false }],
   ['ENABLE_METRICS', 'T', { metricsEnabled: true }],
@@ -200,6 +233,36 @@ describe('settings that depend on each other', () => {
     expect((await loaded({ UPSTREAM_ADDR: '192.0.2.1', TLS_SNI: 'broker' })).tlsSni).toBe('broker');
   });
 
+  it('takes sighup where each broker has an address at which it is proved', async () => {
+    const two = { MOSQUITTO_CONTAINER: 'a,b', BROKER_URL: 'mqtt://a,mqtt://b', RELOAD_STRATEGY: 'sighup' };
+    expect((await loaded(two)).reloadStrategy).toBe('sighup');
+  });
+
+  it.each([
+    [
+      { MOSQUITTO_CONTAINER: 'a', MOSQUITTO_SERVICE: 'b' },
+      'MOSQUITTO_CONTAINER and MOSQUITTO_SERVICE are set; only one of them can say which brokers to restart',
+    ],
+    [
+      { BROKER_URL: 'mqtt://a,mqtt://b' },
+      'BROKER_URL has 2 addresses for 1 broker; give one for all, or one for each name in MOSQUITTO_CONTAINER',
+    ],
+    [
+      { MOSQUITTO_CONTAINER: 'a,b,c', BROKER_URL: 'mqtt://a,mqtt://b' },
+      'BROKER_URL has 2 addresses for 3 brokers; give one for all, or one for each name in MOSQUITTO_CONTAINER',
+    ],
+    [
+      { RELOAD_STRATEGY: 'sighup' },
+      'RELOAD_STRATEGY=sighup needs BROKER_URL, one for each broker: without it nothing proves that a signal was enough',
+    ],
+    [
+      { MOSQUITTO_LABEL: 'a=b', BROKER_URL: 'mqtt://a', RELOAD_STRATEGY: 'sighup' },
+      'RELOAD_STRATEGY=sighup needs MOSQUITTO_CONTAINER: each broker is asked by itself',
+    ],
+  ])('are refused where they contradict each other: %j', async (environment, problem) => {
+    expect(await problems({ ...UPSTREAM, ...environment })).toEqual([problem]);
+  });
+
   it('DOCKER_HOST wins over DOCKER_SOCK', async () => {
     const { engine } = await loaded({ DOCKER_HOST: 'unix:///a.sock', DOCKER_SOCK: '/b.sock' });
     expect(engine).toEqual({ kind: 'unix', path: '/a.sock' });
@@ -213,6 +276,8 @@ const INVALID: Readonly<Record<string, string>> = {
   CLIENT_CERT_FILE: 'a\0',
   CLIENT_KEY_FILE: 'a\0',
   MOSQUITTO_CONTAINER: 'my broker',
+  MOSQUITTO_LABEL: 'a key=value',
+  MOSQUITTO_SERVICE: 'my service',
   UPSTREAM_ADDR: 'broker:mqtts',
   TLS_SNI: 'a b',
   TLS_TIMEOUT: '0',
@@ -228,6 +293,11 @@ const INVALID: Readonly<Record<string, string>> = {
   DOCKER_HOST: 'ssh://host',
   RESTART_STOP_TIMEOUT: 'soon',
   RESTART_VERIFY_TIMEOUT: '9ms',
+  RELOAD_STRATEGY: 'reload',
+  BROKER_URL: 'mqtt://user:secret@broker',
+  BROKER_CREDENTIALS_FILE: 'a\0',
+  BROKER_CA_FILE: 'a\0',
+  BRIDGE_NAME: 'a/b',
   ENABLE_TLS_PROBE: 'yes',
   ENABLE_RESTART: 'on',
   ENABLE_METRICS: 'TrUe',

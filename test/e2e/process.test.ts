@@ -133,6 +133,11 @@ const WRONG = {
   DOCKER_HOST: 'ssh://root@host',
   RESTART_STOP_TIMEOUT: '10 s',
   RESTART_VERIFY_TIMEOUT: 'forever',
+  MOSQUITTO_LABEL: 'a key',
+  MOSQUITTO_SERVICE: 'my service',
+  RELOAD_STRATEGY: 'reload',
+  BROKER_URL: 'http://broker',
+  BRIDGE_NAME: 'a/b',
   ENABLE_TLS_PROBE: 'yes',
   ENABLE_RESTART: 'on',
   ENABLE_METRICS: 'enabled',
@@ -163,7 +168,16 @@ describe.concurrent('settings', () => {
     expect(stderr).toContain('UPSTREAM_ADDR');
   });
 
-  for (const name of ['two words', 'path/to/broker', '-broker', 'über', 'broker?t=0', '../version']) {
+  for (const name of [
+    'two words',
+    'path/to/broker',
+    '-broker',
+    'über',
+    'broker?t=0',
+    '../version',
+    'one,,two',
+    'one,one',
+  ]) {
     test(`with a container called "${name}" are refused`, async ({ stage }) => {
       const { code, stdout, stderr } = await refused(stage, { MOSQUITTO_CONTAINER: name });
       expect({ code, stdout }).toEqual({ code: 2, stdout: 0 });

@@ -17,12 +17,14 @@ export function at(ms: number): Moment {
 
 /** The defaults of the contract, with an upstream. */
 export function settings(change: Partial<Settings> = {}): Settings {
+  const { container = 'eclipse-mosquitto' } = change;
   return {
     certDir: '/certs',
     caCertFile: 'ca.crt',
     clientCertFile: 'client.crt',
     clientKeyFile: 'client.key',
-    container: 'eclipse-mosquitto',
+    target: { kind: 'containers', names: [container] },
+    container,
     upstream: { host: 'broker.example.com', port: 8883 },
     tlsSni: 'broker.example.com',
     tlsTimeoutMs: 5_000,
@@ -37,6 +39,11 @@ export function settings(change: Partial<Settings> = {}): Settings {
     engine: { kind: 'unix', path: '/var/run/docker.sock' },
     stopTimeoutMs: undefined,
     verifyTimeoutMs: 30_000,
+    reloadStrategy: 'restart',
+    brokerUrls: [],
+    brokerCredentialsFile: undefined,
+    brokerCaFile: undefined,
+    bridgeName: undefined,
     probeEnabled: true,
     restartEnabled: true,
     metricsEnabled: false,
