@@ -2,17 +2,20 @@
 
 import type { CertFiles } from './adapters/cert-files.ts';
 import type { Clock } from './adapters/clock.ts';
-import type { Engine } from './adapters/engine.ts';
+import type { Engine, InspectOptions } from './adapters/engine.ts';
 import type { FileEvents } from './adapters/file-events.ts';
 import type { StateFile } from './adapters/state-file.ts';
 import { announce, type SaidConditions } from './core/announce.ts';
-import { type Decision, decide, type ProbeStep } from './core/decide.ts';
+import type { EngineAnswer } from './core/broker.ts';
+import type { Decision, ProbeStep } from './core/decide.ts';
 import type { Announcement, Condition } from './core/events.ts';
 import { brokerIsInQuestion, isDueForGlance, type View } from './core/facts.ts';
 import * as memories from './core/memory.ts';
+import type { Moment } from './core/observation.ts';
 import type { ProbePhase, ProbeVerdict } from './core/probe.ts';
-import type { Deed, Publication } from './core/publication.ts';
+import type { CycleReport, Deed, Publication } from './core/publication.ts';
 import { brokerAdopted, restartEnded, restartTriggered } from './core/restart-events.ts';
+import { decideRoll } from './core/roll.ts';
 import type { Settings } from './core/settings.ts';
 import type { RestartBroker } from './restart.ts';
 import { messageOf } from './system/errors.ts';
@@ -32,13 +35,30 @@ export interface WatcherParts {
   readonly clock: Clock;
   readonly certFiles: CertFiles;
   readonly createFileEvents: (onHint: () => void) => FileEvents;
-  readonly engine: Engine;
-  readonly restartBroker: RestartBroker;
+  readonly brokers: Brokers;
   /** undefined: probes are disabled */
   readonly runProbe: RunProbe | undefined;
   /** undefined: nothing outlives the process */
   readonly stateFile: StateFile | undefined;
   readonly publish: (publication: Publication) => void;
+}
+
+/** Conversation with the engine about one broker. */
+export interface BrokerParts {
+  readonly engine: Engine;
+  readonly restart: RestartBroker;
+}
+
+/** The brokers that are looked after. */
+export interface Brokers {
+  /** Their names in the order in which they are restarted: at least one, if only to be told as missing. */
+  list(options: {
+    readonly signal?: AbortSignal;
+    readonly timeoutMs?: number;
+  }): Promise<EngineAnswer<readonly string[]>>;
+  /** what they are before anybody has asked the engine */
+  readonly first: readonly string[];
+  of(container: string): BrokerParts;
 }
 
 export interface Watcher {
@@ -54,12 +74,21 @@ const CLOSEST_LOOKS_MS = 100;
 /** An engine that is slow to show the broker must not hold up the look at the files for long. */
 const GLANCE_TIMEOUT_MS = 1_000;
 
+/** A broker, and what is remembered of it. */
+interface Watched extends BrokerParts {
+  /** with the name of this one as `container` */
+  readonly settings: Settings;
+  memory: memories.Memory;
+}
+
 /** Starts the loop. It ends when `signal` aborts, after a restart that is under way. */
 export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher {
-  const { settings, clock, certFiles, engine, restartBroker, publish } = parts;
+  const { settings, clock, certFiles, brokers, publish } = parts;
   const wake = createWake(clock);
   const fileEvents = parts.createFileEvents(wake.hint);
-  let memory = memories.createMemory(clock.now(), undefined);
+  let watched: readonly Watched[] = [];
+  /** of brokers that have not come to light yet */
+  const persisted = new Map<string, memories.PersistedState>();
   let said: SaidConditions = new Map();
   let conditions: readonly Condition[] = [];
   let stateTrouble: string | undefined;
@@ -83,11 +112,11 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
 
   /** One walk through the diagram; returns the monotonic moment of the next. */
   async function cycle(): Promise<number> {
-    const view = await observe();
+    const views = await observe();
     if (signal.aborted) return 0;
-    const decision = decide(view);
+    const { lead, decision } = decideRoll(views);
     conditions = decision.transient ? conditions : decision.conditions;
-    say(conditions, { view, decision });
+    say(conditions, { view: lead, decision, brokers: views });
     let nextLookMonoMs = decision.nextLookMonoMs;
     for (const step of decision.steps) {
       if (signal.aborted) return 0;
@@ -101,22 +130,62 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
     return nextLookMonoMs;
   }
 
-  async function observe(): Promise<View> {
+  async function observe(): Promise<readonly View[]> {
     await fileEvents.arm();
     const files = await certFiles.observe(clock.now().monoMs);
     const seen = clock.now();
-    memory = memories.rememberFiles(memory, files, seen);
+    rememberOfAll((memory) => memories.rememberFiles(memory, files, seen));
     await saveState();
     if (probing !== undefined && probing.identity !== files.identity) probing.abort.abort();
-    const view = { now: seen, files, memory, settings };
-    if (brokerIsInQuestion(view)) {
-      const answer = await engine.inspect({ signal });
-      memory = memories.rememberBroker(memory, files, answer, clock.now(), settings);
-    } else if (isDueForGlance(view)) {
-      const answer = await engine.inspect({ signal, timeoutMs: GLANCE_TIMEOUT_MS });
-      memory = memories.rememberGlance(memory, answer, clock.now());
+    const view = ({ memory, settings }: Watched, now: Moment): View => ({ now, files, memory, settings });
+    if (watched.some((broker) => brokerIsInQuestion(view(broker, seen)))) {
+      await listBrokers({ signal });
+      // before one is restarted, all of them are looked at
+      await Promise.all(watched.map((broker) => look(broker, view(broker, seen), { signal })));
+    } else if (watched.some((broker) => isDueForGlance(view(broker, seen)))) {
+      const options = { signal, timeoutMs: GLANCE_TIMEOUT_MS };
+      await listBrokers(options);
+      const due = watched.filter((broker) => isDueForGlance(view(broker, seen)));
+      await Promise.all(due.map((broker) => look(broker, view(broker, seen), options)));
     }
-    return { now: clock.now(), files, memory, settings };
+    const now = clock.now();
+    return watched.map((broker) => view(broker, now));
+  }
+
+  /** Asks the engine about one broker: for a decision if one hangs on it, or else to show it. */
+  async function look(broker: Watched, view: View, options: InspectOptions) {
+    const isInQuestion = brokerIsInQuestion(view);
+    const answer = await broker.engine.inspect(options);
+    broker.memory = isInQuestion
+      ? memories.rememberBroker(broker.memory, view.files, answer, clock.now(), broker.settings)
+      : memories.rememberGlance(broker.memory, answer, clock.now());
+  }
+
+  /** Where the engine does not say, the brokers stay those that they were, and looking at each says why. */
+  async function listBrokers(options: InspectOptions) {
+    const answer = await brokers.list(options);
+    if (answer.ok) watch(answer.value);
+  }
+
+  function watch(names: readonly string[]) {
+    const now = clock.now();
+    const [sibling] = watched;
+    watched = names.map((container) => {
+      const known = watched.find((broker) => broker.settings.container === container);
+      if (known !== undefined) return known;
+      const state = persisted.get(container);
+      persisted.delete(container);
+      const memory =
+        sibling === undefined
+          ? memories.createMemory(now, state)
+          : memories.memoryOfAnother(sibling.memory, now, state);
+      return { ...brokers.of(container), settings: { ...settings, container }, memory };
+    });
+  }
+
+  /** What is so of the files and the upstream, every broker's memory takes in. */
+  function rememberOfAll(change: (memory: memories.Memory) => memories.Memory) {
+    for (const broker of watched) broker.memory = change(broker.memory);
   }
 
   function failCycle(error: unknown): number {
@@ -127,11 +196,11 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
   }
 
   /** Publishes a cycle, with those of the conditions that are news. */
-  function say(current: readonly Condition[], cycleOf?: Publication['cycle']) {
+  function say(current: readonly Condition[], report?: CycleReport) {
     const { wallMs, monoMs } = clock.now();
     const announced = announce(said, [...current, ...degradations()], monoMs);
     said = announced.said;
-    publish({ wallMs, say: announced.say, ...(cycleOf && { cycle: cycleOf }) });
+    publish({ wallMs, say: announced.say, ...(report && { cycle: report }) });
   }
 
   function tell(announcements: readonly Announcement[], deed?: Deed) {
@@ -146,23 +215,39 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
   }
 
   async function restart(step: Extract<Decision['steps'][number], { kind: 'restart' }>) {
-    const previousRestartMonoMs = memory.lastRestartMonoMs;
-    tell(restartTriggered(memory, step.set, settings), { kind: 'restart_asked' });
-    memory = memories.rememberRestartIntent(memory, clock.now());
+    const broker = named(step.container);
+    const previousRestartMonoMs = broker.memory.lastRestartMonoMs;
+    tell(restartTriggered(broker.memory, step.set, broker.settings), { kind: 'restart_asked' });
+    broker.memory = memories.rememberRestartIntent(broker.memory, clock.now());
     isRestarting = true;
     await saveState();
-    const outcome = await restartBroker(step.broker);
+    const outcome = await broker.restart(step.broker);
     const now = clock.now();
-    memory = memories.rememberRestart(memory, step.set, outcome, previousRestartMonoMs, now, settings);
-    tell(restartEnded(outcome, step.set, now, settings), { kind: 'restart_ended', outcome });
+    broker.memory = memories.rememberRestart(
+      broker.memory,
+      step.set,
+      outcome,
+      previousRestartMonoMs,
+      now,
+      broker.settings,
+    );
+    const deed = { kind: 'restart_ended', container: step.container, outcome } as const;
+    tell(restartEnded(outcome, step.set, now, broker.settings), deed);
     await saveState();
     isRestarting = false;
   }
 
   async function adopt(step: Extract<Decision['steps'][number], { kind: 'adopt' }>) {
-    tell(brokerAdopted(memory, step, settings));
-    memory = memories.rememberApplied(memory, step);
+    const broker = named(step.container);
+    tell(brokerAdopted(broker.memory, step, broker.settings));
+    broker.memory = memories.rememberApplied(broker.memory, step);
     await saveState();
+  }
+
+  function named(container: string): Watched {
+    const broker = watched.find((each) => each.settings.container === container);
+    if (broker === undefined) throw new Error(`no broker is called ${container}`);
+    return broker;
   }
 
   /** Probes beside the loop, so that it costs a rotation no time; one at a time. */
@@ -171,14 +256,16 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
     if (runProbe === undefined) return;
     const before = probing;
     const abort = new AbortController();
-    memory = memories.rememberProbeStart(memory, step.identity);
+    let hasPassedFiles = false;
+    rememberOfAll((memory) => memories.rememberProbeStart(memory, step.identity));
     const ended = (async () => {
       before?.abort.abort();
       await before?.ended;
       const verdict = abort.signal.aborted
         ? undefined
         : await runProbe({ signal: abort.signal, nowMs: clock.now().wallMs, onPhase });
-      memory = memories.rememberProbeEnd(memory, step, verdict, clock.now());
+      const now = clock.now();
+      rememberOfAll((memory) => memories.rememberProbeEnd(memory, step, verdict, now));
       if (verdict !== undefined) tell([], { kind: 'probe_ended', verdict });
       if (probing?.abort === abort) probing = undefined;
       wake.hint();
@@ -186,8 +273,9 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
     probing = { identity: step.identity, abort, ended };
 
     function onPhase(phase: ProbePhase) {
-      if (phase === 'files' || memory.probe?.filesPassed === true) return;
-      memory = memories.rememberFilesPassed(memory, step.identity);
+      if (phase === 'files' || hasPassedFiles) return;
+      hasPassedFiles = true;
+      rememberOfAll((memory) => memories.rememberFilesPassed(memory, step.identity));
       wake.hint();
     }
   }
@@ -195,24 +283,33 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
   async function loadState() {
     const read = await parts.stateFile?.load();
     if (read?.ok === false) stateTrouble = read.problem;
-    if (read?.ok === true) memory = memories.createMemory(clock.now(), read.state);
-    savedState = stateKey(memory);
+    if (read?.ok === true) for (const [container, state] of read.states) persisted.set(container, state);
+    watch(brokers.first);
+    savedState = stateKey();
   }
 
   async function saveState() {
-    if (parts.stateFile === undefined || stateKey(memory) === savedState) return;
-    const saving = stateKey(memory);
-    const written = await parts.stateFile.save(memories.toPersist(memory, clock.now()));
+    if (parts.stateFile === undefined || stateKey() === savedState) return;
+    const saving = stateKey();
+    const now = clock.now();
+    const states = watched.map(
+      ({ settings, memory }) => [settings.container, memories.toPersist(memory, now)] as const,
+    );
+    const written = await parts.stateFile.save(new Map(states));
     stateTrouble = written.ok ? undefined : written.problem;
     if (written.ok) savedState = saving;
   }
 
-  return { ended: run(), isRestarting: () => isRestarting };
-}
+  /** What the state file holds, without the wall clock's jitter. */
+  function stateKey(): string {
+    return JSON.stringify(
+      watched.map(({ settings, memory: { applied, strayedAtMs, stoppedByUs, lastRestartMonoMs } }) => {
+        return [settings.container, applied, strayedAtMs, stoppedByUs, lastRestartMonoMs];
+      }),
+    );
+  }
 
-/** What the state file holds of a memory, without the wall clock's jitter. */
-function stateKey({ applied, strayedAtMs, stoppedByUs, lastRestartMonoMs }: memories.Memory): string {
-  return JSON.stringify([applied, strayedAtMs, stoppedByUs, lastRestartMonoMs]);
+  return { ended: run(), isRestarting: () => isRestarting };
 }
 
 function degraded(part: string, message: string, settings: Settings): Condition {

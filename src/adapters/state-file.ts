@@ -2,25 +2,24 @@
 
 import { open, rename, rm } from 'node:fs/promises';
 import * as v from 'valibot';
-import type { PersistedState } from '../core/memory.ts';
+import type { PersistedState, PersistedStates } from '../core/memory.ts';
 import { messageOf } from '../system/errors.ts';
 import { readRegularFile } from '../system/regular-file.ts';
 
 export type StateRead =
-  | { readonly ok: true; readonly state: PersistedState | undefined }
+  | { readonly ok: true; readonly states: PersistedStates }
   | { readonly ok: false; readonly problem: string };
 
 export type StateWrite = { readonly ok: true } | { readonly ok: false; readonly problem: string };
 
 export interface StateFile {
-  /** What was saved last; undefined if nothing was. A file that cannot be understood is a problem, not a crash. */
+  /** What was saved last, nothing of any broker if nothing was. A file that cannot be understood is a problem, not a crash. */
   load(): Promise<StateRead>;
   /** Replaces the file as a whole: after a crash or on a full disk the old content is still there. */
-  save(state: PersistedState): Promise<StateWrite>;
+  save(states: PersistedStates): Promise<StateWrite>;
 }
 
-const SCHEMA = v.strictObject({
-  version: v.literal(1),
+const BROKER = v.strictObject({
   applied: v.optional(
     v.strictObject({
       fingerprint: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
@@ -33,24 +32,26 @@ const SCHEMA = v.strictObject({
   last_restart_at: v.optional(v.pipe(v.string(), v.isoTimestamp())),
 });
 
+const SCHEMA = v.strictObject({ version: v.literal(1), brokers: v.record(v.string(), BROKER) });
+
 export function createStateFile(path: string): StateFile {
   const temporary = `${path}.new`;
 
   async function load(): Promise<StateRead> {
     const read = await readRegularFile(path);
-    if (!read.ok && read.kind === 'missing') return { ok: true, state: undefined };
+    if (!read.ok && read.kind === 'missing') return { ok: true, states: new Map() };
     if (!read.ok) return { ok: false, problem: `state file ${path} ${read.problem}` };
-    const state = parseState(read.bytes.toString('utf8'));
-    if (state === undefined)
+    const states = parseStates(read.bytes.toString('utf8'));
+    if (states === undefined)
       return { ok: false, problem: `state file ${path} holds no state of this program` };
-    return { ok: true, state };
+    return { ok: true, states };
   }
 
-  async function save(state: PersistedState): Promise<StateWrite> {
+  async function save(states: PersistedStates): Promise<StateWrite> {
     try {
       const handle = await open(temporary, 'w', 0o600);
       try {
-        await handle.writeFile(serialize(state));
+        await handle.writeFile(serialize(states));
         await handle.sync();
       } finally {
         await handle.close();
@@ -67,8 +68,8 @@ export function createStateFile(path: string): StateFile {
   return { load, save };
 }
 
-/** The state in a state file's text, or undefined if it is none. */
-export function parseState(text: string): PersistedState | undefined {
+/** The states in a state file's text by the names of the brokers, or undefined if it is none. */
+export function parseStates(text: string): PersistedStates | undefined {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -77,12 +78,16 @@ export function parseState(text: string): PersistedState | undefined {
   }
   const result = v.safeParse(SCHEMA, json);
   if (!result.success) return undefined;
+  return new Map(Object.entries(result.output.brokers).map(([name, broker]) => [name, stateOf(broker)]));
+}
+
+function stateOf(broker: v.InferOutput<typeof BROKER>): PersistedState {
   const {
     applied,
     strayed_at: strayedAt,
     stopped_by_us: stoppedByUs,
     last_restart_at: lastRestartAt,
-  } = result.output;
+  } = broker;
   return {
     applied: applied && {
       fingerprint: applied.fingerprint,
@@ -95,10 +100,13 @@ export function parseState(text: string): PersistedState | undefined {
   };
 }
 
-function serialize({ applied, strayedAtMs, stoppedByUs, lastRestartAtMs }: PersistedState): string {
-  const state: v.InferInput<typeof SCHEMA> = { version: 1 };
-  const whole = {
-    ...state,
+function serialize(states: PersistedStates): string {
+  const brokers = Object.fromEntries([...states].map(([name, state]) => [name, brokerOf(state)]));
+  return `${JSON.stringify({ version: 1, brokers }, null, 2)}\n`;
+}
+
+function brokerOf({ applied, strayedAtMs, stoppedByUs, lastRestartAtMs }: PersistedState) {
+  return {
     applied: applied && {
       fingerprint: applied.fingerprint,
       started_at: applied.startedAt,
@@ -108,7 +116,6 @@ function serialize({ applied, strayedAtMs, stoppedByUs, lastRestartAtMs }: Persi
     stopped_by_us: stoppedByUs,
     last_restart_at: isoTime(lastRestartAtMs),
   };
-  return `${JSON.stringify(whole, null, 2)}\n`;
 }
 
 function timeOf(text: string | undefined): number | undefined {

@@ -3,16 +3,14 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../adapters/clock.ts';
-import { createEngine } from '../adapters/engine.ts';
 import { createStateFile } from '../adapters/state-file.ts';
 import type { Level } from '../core/assess.ts';
-import type { BrokerState, EngineAnswer } from '../core/broker.ts';
-import { decide } from '../core/decide.ts';
 import type { View } from '../core/facts.ts';
 import * as memories from '../core/memory.ts';
 import { PREDECESSOR_MS } from '../core/memory.ts';
 import type { FilesObservation } from '../core/observation.ts';
 import type { ProbeVerdict } from '../core/probe.ts';
+import { decideRoll } from '../core/roll.ts';
 import type { Settings } from '../core/settings.ts';
 import { createHistory, remember } from '../core/snapshot.ts';
 import { type Examination, examinationJson, examinationTable, levelOf } from '../surfaces/check-report.ts';
@@ -20,7 +18,7 @@ import { readRegularFile } from '../system/regular-file.ts';
 import { parseCertificates } from '../system/x509.ts';
 import { VERSION } from '../version.ts';
 import { type ChainJudgement, judgeChain } from './check-chain.ts';
-import { certFilesOf, tlsProbeOf } from './parts.ts';
+import { brokersOf, certFilesOf, tlsProbeOf } from './parts.ts';
 
 export interface CheckOptions {
   readonly json: boolean;
@@ -55,46 +53,58 @@ async function examine(settings: Settings, stop: AbortSignal): Promise<Examinati
   const seen = systemClock.now();
   // as a daemon that has been up for a moment: its caution right after the start is no news to anybody here
   const justNow = { wallMs: seen.wallMs - PREDECESSOR_MS, monoMs: seen.monoMs - PREDECESSOR_MS };
-  let memory = memories.rememberFiles(memories.createMemory(justNow, persisted), files, seen);
-  const [verdict, answer, chain] = await Promise.all([
+  const [verdict, looks, chain] = await Promise.all([
     probe(settings, files, stop),
-    createEngine(settings.engine, settings.container).inspect({
-      signal: stop,
-      timeoutMs: ENGINE_TIMEOUT_MS,
-    }),
+    lookAtBrokers(settings, stop),
     chainOf(settings, files),
   ]);
   const now = systemClock.now();
-  memory = withAnswers(memory, files, verdict, answer, now, settings);
-  const view: View = { now, files, memory, settings };
-  const decision = decide(view);
+  const brokers = looks.map(({ container, answer }): View => {
+    const own = { ...settings, container };
+    let memory = memories.createMemory(justNow, persisted.get(container));
+    memory = memories.rememberFiles(memory, files, seen);
+    memory = memories.rememberBroker(memory, files, answer, now, own);
+    return { now, files, memory: withVerdict(memory, files, verdict, now), settings: own };
+  });
+  const { lead, decision } = decideRoll(brokers);
   const history = remember(createHistory(settings, started), {
     wallMs: now.wallMs,
     say: [],
-    cycle: { view, decision },
+    cycle: { view: lead, decision, brokers },
     ...(verdict && { deed: { kind: 'probe_ended', verdict } }),
   });
   return { snapshot: history.snapshot, now, steps: decision.steps, chain };
 }
 
-function withAnswers(
-  before: memories.Memory,
+/** What the engine says of each broker. */
+async function lookAtBrokers(settings: Settings, signal: AbortSignal) {
+  const options = { signal, timeoutMs: ENGINE_TIMEOUT_MS };
+  const brokers = brokersOf(settings);
+  const listed = await brokers.list(options);
+  const names = listed.ok ? listed.value : brokers.first;
+  return Promise.all(
+    names.map(async (container) => ({
+      container,
+      answer: await brokers.of(container).engine.inspect(options),
+    })),
+  );
+}
+
+function withVerdict(
+  memory: memories.Memory,
   files: FilesObservation,
   verdict: ProbeVerdict | undefined,
-  answer: EngineAnswer<BrokerState>,
   now: View['now'],
-  settings: Settings,
 ): memories.Memory {
-  const memory = memories.rememberBroker(before, files, answer, now, settings);
   if (verdict === undefined || files.kind !== 'complete') return memory;
   return memories.rememberProbeEnd(memories.rememberProbeStart(memory, files.identity), files, verdict, now);
 }
 
 /** What a daemon has remembered, if it keeps a file. One that cannot be read is as good as none here. */
-async function loadState({ stateFile }: Settings): Promise<memories.PersistedState | undefined> {
-  if (stateFile === undefined) return undefined;
+async function loadState({ stateFile }: Settings): Promise<memories.PersistedStates> {
+  if (stateFile === undefined) return new Map();
   const read = await createStateFile(resolve(stateFile)).load();
-  return read.ok ? read.state : undefined;
+  return read.ok ? read.states : new Map();
 }
 
 const LOOKS = 10;

@@ -2,17 +2,15 @@
 
 import { resolve } from 'node:path';
 import { systemClock } from '../adapters/clock.ts';
-import { createEngine } from '../adapters/engine.ts';
 import { createFileEvents } from '../adapters/file-events.ts';
 import { createStateFile } from '../adapters/state-file.ts';
 import type { Announcement } from '../core/events.ts';
 import type { Settings } from '../core/settings.ts';
-import { createRestart } from '../restart.ts';
 import { createLog, type Log } from '../surfaces/log.ts';
 import type { Web } from '../surfaces/web.ts';
 import { VERSION } from '../version.ts';
 import { type Publication, type RunProbe, startWatcher } from '../watcher.ts';
-import { certFilesOf, tlsProbeOf } from './parts.ts';
+import { brokersOf, certFilesOf, tlsProbeOf } from './parts.ts';
 
 /** Between two steps the watcher stops at once; what hangs longer than this (a dead NFS server) is left. */
 const STOP_MS = 900;
@@ -27,7 +25,6 @@ export async function run(
   const started: Announcement = { event: 'started', details: startedDetails(settings) };
   log(started, Date.now());
   const certDir = resolve(settings.certDir);
-  const engine = createEngine(settings.engine, settings.container);
   const web = settings.metricsEnabled ? await serve(settings, log) : undefined;
   web?.show({ wallMs: Date.now(), say: [started] });
   const watcher = startWatcher(
@@ -36,8 +33,7 @@ export async function run(
       clock: systemClock,
       certFiles: certFilesOf(settings),
       createFileEvents: (onHint) => createFileEvents(certDir, onHint),
-      engine,
-      restartBroker: createRestart(engine, systemClock, settings),
+      brokers: brokersOf(settings),
       runProbe: probeOf(settings),
       stateFile: settings.stateFile === undefined ? undefined : createStateFile(resolve(settings.stateFile)),
       publish: (publication) => {

@@ -35,12 +35,17 @@ export interface Assessment {
 
 export const NOTHING_TO_DO = 'nothing to do';
 
-/** Sums up one cycle. */
-export function assess(view: View, decision: Decision): Assessment {
-  const findings = findingsOf(view, decision);
+/** Sums up one cycle: the broker that it decided about, and all of them with it. */
+export function assess(view: View, decision: Decision, brokers: readonly View[]): Assessment {
+  const findings = findingsOf(view, decision, brokers);
   const [worst] = findings;
   if (worst === undefined) {
-    return { level: 'ok', sentence: wellSentence(view, decision), advice: NOTHING_TO_DO, findings };
+    return {
+      level: 'ok',
+      sentence: wellSentence(view, decision, brokers.length),
+      advice: NOTHING_TO_DO,
+      findings,
+    };
   }
   return {
     level: worst.level,
@@ -58,7 +63,7 @@ export const NOTHING_KNOWN: Assessment = {
   findings: [],
 };
 
-function findingsOf(view: View, decision: Decision): readonly Finding[] {
+function findingsOf(view: View, decision: Decision, brokers: readonly View[]): readonly Finding[] {
   const said = decision.conditions.flatMap(({ event, details }) => findingOf(event, details) ?? []);
   const certificatesAtFault = said.some(({ about }) => about === 'certificates');
   const isHeld = decision.reason === 'probe_holds';
@@ -67,7 +72,7 @@ function findingsOf(view: View, decision: Decision): readonly Finding[] {
     ...probeFinding(view, certificatesAtFault).map((finding) =>
       isHeld ? { ...finding, sentence: `${finding.sentence}; the restart is held` } : finding,
     ),
-    ...(said.some(({ about }) => about === 'broker') ? [] : brokerFindings(view)),
+    ...(said.some(({ about }) => about === 'broker') ? [] : brokers.flatMap(brokerFindings)),
   ];
   return findings.toSorted((a, b) => SEVERITY[a.level] - SEVERITY[b.level]);
 }
@@ -97,6 +102,7 @@ const ABOUT: Partial<Record<EventName, Finding['about']>> = {
   restart_disabled: 'broker',
   restart_failed: 'broker',
   broker_not_running: 'broker',
+  roll_stopped: 'broker',
 };
 
 const ADVICE: Partial<Record<EventName, string>> = {
@@ -220,16 +226,21 @@ function hasRecovered(glance: View['memory']['glance'], since: Moment): boolean 
   return isSteady(glance.answer.value, glance.at.wallMs);
 }
 
-function wellSentence(view: View, decision: Decision): string {
-  return PENDING_SENTENCES[decision.pending ? decision.reason : 'unchanged'] ?? settledSentence(view);
+function wellSentence(view: View, decision: Decision, brokerCount: number): string {
+  return (
+    PENDING_SENTENCES[decision.pending ? decision.reason : 'unchanged'] ?? settledSentence(view, brokerCount)
+  );
 }
 
 /** The broker has what lies on disk. */
-function settledSentence({ files, memory, settings, now }: View): string {
+function settledSentence({ files, memory, settings, now }: View, brokerCount: number): string {
   if (files.kind !== 'complete') return 'the certificate files are being written at this moment';
   const days = daysRemaining(files.leaf, now.wallMs);
   const valid = `valid for ${days} more ${days === 1 ? 'day' : 'days'}`;
-  const has = `${settings.container} has the current certificates`;
+  const has =
+    brokerCount === 1
+      ? `${settings.container} has the current certificates`
+      : `all ${brokerCount} brokers have the current certificates`;
   const verdict = memory.probe?.verdict;
   if (!settings.probeEnabled) return `${has}, ${valid}`;
   if (verdict?.ok !== true) return `${has}, ${valid}; the upstream is being asked`;
@@ -246,5 +257,6 @@ const PENDING_SENTENCES: Partial<Record<Reason, string>> = {
   probe_pending: 'new certificates have arrived; the upstream is being asked whether it accepts them',
   watcher_just_started:
     'new certificates have arrived; the watcher has just started and restarts in a moment',
+  roll_stopped: 'new certificates have arrived; a broker waits until another one is well again',
   restart: 'new certificates have arrived; the broker is being restarted',
 };

@@ -55,6 +55,7 @@ export const REASONS = [
   'engine_failed',
   'broker_not_running',
   'watcher_just_started',
+  'roll_stopped',
   'restart',
 ] as const;
 export type Reason = (typeof REASONS)[number];
@@ -64,11 +65,17 @@ export type BrokerStep =
   /** the broker runs with this set without our doing: remember it */
   | {
       readonly kind: 'adopt';
+      readonly container: string;
       readonly fingerprint: string;
       readonly startedAt: string;
       readonly notAfterMs: number;
     }
-  | { readonly kind: 'restart'; readonly set: CertificateSet; readonly broker: BrokerState };
+  | {
+      readonly kind: 'restart';
+      readonly container: string;
+      readonly set: CertificateSet;
+      readonly broker: BrokerState;
+    };
 
 export interface Verdict {
   /** the boxes in which the walk ends */
@@ -231,7 +238,13 @@ function hashUnchanged({ isLoaded, broker }: SetFacts): Verdict | undefined {
 }
 
 /** Not before key and certificate are known to belong together: of a half-renewed set it proves nothing. */
-function brokerAlreadyCurrent({ isLoaded, isPairUnknown, broker, files }: SetFacts): Verdict | undefined {
+function brokerAlreadyCurrent({
+  isLoaded,
+  isPairUnknown,
+  broker,
+  files,
+  settings,
+}: SetFacts): Verdict | undefined {
   if (!isLoaded || isPairUnknown || broker?.ok !== true) return undefined;
   const { startedAt } = broker.value;
   return {
@@ -240,6 +253,7 @@ function brokerAlreadyCurrent({ isLoaded, isPairUnknown, broker, files }: SetFac
     sentence: `the broker was started at ${startedAt} and has read these files`,
     step: {
       kind: 'adopt',
+      container: settings.container,
       fingerprint: files.fingerprint,
       startedAt,
       notAfterMs: files.leaf.notAfterMs,
@@ -349,7 +363,7 @@ function restartMosquitto(facts: SetFacts): Verdict | undefined {
     sentence: `the certificates have changed; ${settings.container} is restarted`,
     // the failure before this try stays said, so that it is no news if the try fails in the same way
     conditions: isRepeated ? [conditions.restartFailed(facts, last.outcome.failure)] : [],
-    step: { kind: 'restart', set: files, broker: broker.value },
+    step: { kind: 'restart', container: settings.container, set: files, broker: broker.value },
     pending: true,
   };
 }

@@ -7,6 +7,7 @@ import type { Condition } from './events.ts';
 import type { SetFacts, View } from './facts.ts';
 import type { CertificateSet, FileComplaint, IncompleteFiles, UnparsableFiles } from './observation.ts';
 import type { ProbeFailure } from './probe.ts';
+import type { Obstacle } from './roll.ts';
 import type { Settings } from './settings.ts';
 import { timestamp } from './timestamp.ts';
 
@@ -229,6 +230,33 @@ export function brokerNotRunning({ files, settings }: SetFacts, broker: BrokerSt
       exit_code: broker.exitCode,
       fingerprint: files.fingerprint,
       message: `${settings.container} ${never ? 'was never started' : 'was stopped'} and is left alone: it reads the new certificates when it is started`,
+    },
+  };
+}
+
+/** A roll over several brokers does not go on; what the obstacle is has mostly been said by itself. */
+export function rollStopped(
+  obstacle: Obstacle,
+  state: {
+    readonly done: readonly string[];
+    readonly notDone: readonly string[];
+    readonly fingerprint: string | undefined;
+  },
+): Condition {
+  const { container, problem } = obstacle;
+  const { done, notDone, fingerprint } = state;
+  const waiting = notDone.filter((name) => name !== container).join(', ');
+  return {
+    event: 'roll_stopped',
+    subject: `${container} ${problem}`,
+    details: {
+      container,
+      fingerprint,
+      error: problem,
+      done,
+      not_done: notDone,
+      message: `${container} ${problem}${waiting === '' ? '' : `; ${waiting} is not restarted before that is over`}`,
+      hint: obstacle.hint,
     },
   };
 }

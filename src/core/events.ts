@@ -32,6 +32,7 @@ export const EVENTS = {
   broker_already_current: { component: 'restart', level: 'info' },
   broker_not_running: { component: 'restart', level: 'info' },
   broker_unhealthy: { component: 'restart', level: 'error' },
+  roll_stopped: { component: 'restart', level: 'error' },
   server_started: { component: 'metrics', level: 'info' },
   server_failed: { component: 'metrics', level: 'error' },
 } as const satisfies Record<string, EventKind>;

@@ -11,6 +11,7 @@ export interface View {
   readonly now: Moment;
   readonly files: FilesObservation;
   readonly memory: Memory;
+  /** with the one broker that this is about as `container` */
   readonly settings: Settings;
 }
 

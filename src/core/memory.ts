@@ -31,6 +31,7 @@ export interface ProbeProgress {
   readonly rejection: ProbeFailure | undefined;
 }
 
+/** Of one broker, and of the files and the upstream, which are the same for all brokers. */
 export interface Memory {
   /** when the watcher started */
   readonly started: Moment;
@@ -77,7 +78,9 @@ export interface Memory {
  */
 export const PREDECESSOR_MS = 2_000;
 
-/** What outlives the process, where a state file is configured. */
+/** What outlives the process of each broker, by its name, where a state file is configured. */
+export type PersistedStates = ReadonlyMap<string, PersistedState>;
+
 export interface PersistedState {
   readonly applied: Applied | undefined;
   /** see {@link Memory} */
@@ -107,6 +110,12 @@ export function createMemory(now: Moment, persisted: PersistedState | undefined)
     probe: undefined,
     lastVerdict: undefined,
   };
+}
+
+/** The memory of a broker that has come to light beside this one: of what all of them share, it knows the same. */
+export function memoryOfAnother(memory: Memory, now: Moment, persisted: PersistedState | undefined): Memory {
+  const { started, cycles, sighting, probe, lastVerdict } = memory;
+  return { ...createMemory(now, persisted), started, cycles, sighting, probe, lastVerdict };
 }
 
 /** What a state file has to keep of this memory. */

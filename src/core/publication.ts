@@ -10,14 +10,21 @@ import type { ProbeVerdict } from './probe.ts';
 /** Something that was done, as a value to count and to draw. */
 export type Deed =
   | { readonly kind: 'restart_asked' }
-  | { readonly kind: 'restart_ended'; readonly outcome: RestartOutcome }
+  | { readonly kind: 'restart_ended'; readonly container: string; readonly outcome: RestartOutcome }
   | { readonly kind: 'probe_ended'; readonly verdict: ProbeVerdict };
+
+/** A decision, the broker that it is about, and all brokers with it among them. */
+export interface CycleReport {
+  readonly view: View;
+  readonly decision: Decision;
+  readonly brokers: readonly View[];
+}
 
 /** What one cycle, or one deed in it, gives the surfaces to show. */
 export interface Publication {
   readonly wallMs: number;
   readonly say: readonly (Saying | Announcement)[];
   /** present once a cycle, with what it rests on */
-  readonly cycle?: { readonly view: View; readonly decision: Decision };
+  readonly cycle?: CycleReport;
   readonly deed?: Deed;
 }

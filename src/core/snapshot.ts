@@ -14,7 +14,7 @@ import type { View } from './facts.ts';
 import type { Applied } from './memory.ts';
 import type { FileComplaint, Moment } from './observation.ts';
 import { PROBE_CAUSES, type ProbeCause, type ProbeVerdict } from './probe.ts';
-import type { Deed, Publication } from './publication.ts';
+import type { CycleReport, Deed, Publication } from './publication.ts';
 import type { Settings } from './settings.ts';
 import { clip, summaryOf } from './summary.ts';
 
@@ -82,6 +82,7 @@ export interface ProbeRecord {
 export interface RestartRecord {
   /** when it ended */
   readonly atMs: number;
+  readonly container: string;
   readonly result: RestartOutcome['kind'];
   readonly cause: RestartFailureCause | undefined;
   readonly error: string | undefined;
@@ -89,6 +90,19 @@ export interface RestartRecord {
   readonly fingerprint: string | undefined;
   /** how often in a row it ended so; more than 1 only for restarts that could not be done */
   readonly tries: number;
+}
+
+/** One broker as it was seen last. */
+export interface BrokerStatus {
+  readonly container: string;
+  /** as the engine described it last */
+  readonly seen: { readonly state: BrokerState; readonly atMs: number } | undefined;
+  /** why the engine could not be asked the last time */
+  readonly engineFailure: { readonly failure: EngineFailure; readonly atMs: number } | undefined;
+  /** the set that it is known to have */
+  readonly applied: Applied | undefined;
+  /** that is the set on disk; undefined while nothing readable lies there */
+  readonly isCurrent: boolean | undefined;
 }
 
 export interface EventRecord {
@@ -110,10 +124,10 @@ export interface Snapshot {
   readonly lastProbe: { readonly verdict: ProbeVerdict; readonly atMs: number } | undefined;
   /** oldest first */
   readonly probes: readonly ProbeRecord[];
-  /** the broker as the engine described it last */
-  readonly broker: { readonly state: BrokerState; readonly atMs: number } | undefined;
-  /** why the engine could not be asked the last time */
-  readonly engineFailure: { readonly failure: EngineFailure; readonly atMs: number } | undefined;
+  /** in the order in which they are restarted; empty before the first cycle */
+  readonly brokers: readonly BrokerStatus[];
+  /** the one that the last cycle decided about */
+  readonly broker: BrokerStatus | undefined;
   /** a restart is under way since then */
   readonly restartingSinceMs: number | undefined;
   /** oldest first */
@@ -130,8 +144,8 @@ export interface Snapshot {
 /** A snapshot, and what is needed to fold the next one out of it. */
 export interface History {
   readonly snapshot: Snapshot;
-  /** the engine's last answer as remembered, so that each counts once */
-  readonly lastAnswer: View['memory']['broker'];
+  /** the engine's last answer about each broker as remembered, so that each counts once */
+  readonly lastAnswers: ReadonlyMap<string, View['memory']['broker']>;
   /** the failure of a restart that has been counted, and that the next cycle remembers as an answer */
   readonly countedFailure: EngineFailure | undefined;
   /** the set that was last counted as held */
@@ -159,8 +173,8 @@ export function createHistory(settings: Settings, started: Moment): History {
     cycle: undefined,
     lastProbe: undefined,
     probes: [],
+    brokers: [],
     broker: undefined,
-    engineFailure: undefined,
     restartingSinceMs: undefined,
     restarts: [],
     lastRestartAtMs: undefined,
@@ -174,14 +188,14 @@ export function createHistory(settings: Settings, started: Moment): History {
     },
     aliveUntilMonoMs: started.monoMs + cycleAllowance(settings),
   };
-  return { snapshot, lastAnswer: undefined, countedFailure: undefined, heldFingerprint: undefined };
+  return { snapshot, lastAnswers: new Map(), countedFailure: undefined, heldFingerprint: undefined };
 }
 
 /** Takes in what the loop has published. */
 export function remember(history: History, publication: Publication): History {
   const { say, wallMs, cycle, deed } = publication;
   let next = say.reduce((before, saying) => rememberSaying(before, saying, wallMs), history);
-  if (cycle !== undefined) next = rememberCycle(next, cycle.view, cycle.decision);
+  if (cycle !== undefined) next = rememberCycle(next, cycle);
   if (deed !== undefined) next = rememberDeed(next, deed, wallMs);
   return change(next, { revision: history.snapshot.revision + 1 });
 }
@@ -238,20 +252,22 @@ function countSuppressed(history: History, { event, details }: Announcement): Hi
   };
 }
 
-function rememberCycle(history: History, view: View, decision: Decision): History {
+function rememberCycle(history: History, { view, decision, brokers: views }: CycleReport): History {
   const { snapshot } = history;
   const cycle = cycleOf(view, decision);
   const assessment =
-    decision.transient && snapshot.cycle !== undefined ? snapshot.assessment : assess(view, decision);
+    decision.transient && snapshot.cycle !== undefined ? snapshot.assessment : assess(view, decision, views);
   const aliveUntilMonoMs = view.now.monoMs + cycleAllowance(view.settings) + restartAllowance(decision, view);
   const counted = countFruitless(history, view, decision);
   const lastRestartAtMs = snapshot.lastRestartAtMs ?? rememberedRestart(view);
+  const brokers = views.map((each) => brokerStatus(each, snapshot));
   return change(counted, {
     cycle,
     assessment,
     aliveUntilMonoMs,
     lastRestartAtMs,
-    ...brokerOf(view, snapshot),
+    brokers,
+    broker: brokers.find(({ container }) => container === view.settings.container),
   });
 }
 
@@ -261,21 +277,38 @@ function rememberedRestart({ memory, now }: View): number | undefined {
   return last === undefined ? undefined : now.wallMs - (now.monoMs - last);
 }
 
-/** The broker as it was seen last, and why it could not be seen the last time. */
-function brokerOf({ memory: { glance } }: View, { broker }: Snapshot): Partial<Snapshot> {
-  if (glance === undefined) return {};
+/** A broker of which nothing is known yet. */
+export function neverSeen(container: string): BrokerStatus {
+  return { container, seen: undefined, engineFailure: undefined, applied: undefined, isCurrent: undefined };
+}
+
+function brokerStatus({ memory, settings, files }: View, { brokers }: Snapshot): BrokerStatus {
+  const { container } = settings;
+  const { applied, glance } = memory;
+  const before = brokers.find((broker) => broker.container === container);
+  const status = {
+    container,
+    applied,
+    isCurrent: files.kind === 'complete' ? applied?.fingerprint === files.fingerprint : undefined,
+  };
+  if (glance === undefined) return { ...status, seen: undefined, engineFailure: undefined };
   const { answer, at } = glance;
   return answer.ok
-    ? { broker: { state: answer.value, atMs: at.wallMs }, engineFailure: undefined }
-    : { broker, engineFailure: { failure: answer, atMs: at.wallMs } };
+    ? { ...status, seen: { state: answer.value, atMs: at.wallMs }, engineFailure: undefined }
+    : { ...status, seen: before?.seen, engineFailure: { failure: answer, atMs: at.wallMs } };
 }
 
 /** An answer of the engine that kept a restart from being done counts as a failed restart. */
-function countFruitless(history: History, { memory }: View, { reason }: Decision): History {
+function countFruitless(history: History, { memory, settings }: View, { reason }: Decision): History {
   const asked = memory.broker;
-  if (asked === undefined || asked === history.lastAnswer) return history;
+  const { lastAnswers } = history;
+  if (asked === undefined || asked === lastAnswers.get(settings.container)) return history;
   const { answer } = asked;
-  const next = { ...history, lastAnswer: asked, countedFailure: undefined };
+  const next = {
+    ...history,
+    lastAnswers: new Map([...lastAnswers, [settings.container, asked] as const]),
+    countedFailure: undefined,
+  };
   const isNew = !answer.ok && reason === 'engine_failed' && answer !== history.countedFailure;
   return isNew ? countRestartFailure(next, answer.cause) : next;
 }
@@ -285,17 +318,22 @@ function rememberDeed(history: History, deed: Deed, wallMs: number): History {
     case 'restart_asked':
       return change(history, { restartingSinceMs: wallMs });
     case 'restart_ended':
-      return rememberRestart(history, deed.outcome, wallMs);
+      return rememberRestart(history, deed, wallMs);
     case 'probe_ended':
       return rememberProbe(history, deed.verdict, wallMs);
   }
 }
 
-function rememberRestart(history: History, outcome: RestartOutcome, wallMs: number): History {
-  const { restarts, totals, cycle, broker, lastRestartAtMs } = history.snapshot;
+function rememberRestart(
+  history: History,
+  { container, outcome }: Extract<Deed, { kind: 'restart_ended' }>,
+  wallMs: number,
+): History {
+  const { restarts, totals, cycle, brokers, lastRestartAtMs } = history.snapshot;
   const { cause, error } = failureOf(outcome);
   const record: RestartRecord = {
     atMs: wallMs,
+    container,
     result: outcome.kind,
     cause,
     error: error && clip(error),
@@ -304,12 +342,16 @@ function rememberRestart(history: History, outcome: RestartOutcome, wallMs: numb
     tries: 1,
   };
   const isDone = outcome.kind !== 'not_done';
-  const seen = isDone ? outcome.broker : undefined;
+  const seen = isDone && outcome.broker !== undefined ? { state: outcome.broker, atMs: wallMs } : undefined;
+  const after = brokers.map((broker) =>
+    broker.container === container && seen !== undefined ? { ...broker, seen } : broker,
+  );
   const next = change(history, {
     restarts: keepRestart(restarts, record),
     restartingSinceMs: undefined,
     lastRestartAtMs: isDone ? wallMs : lastRestartAtMs,
-    broker: seen === undefined ? broker : { state: seen, atMs: wallMs },
+    brokers: after,
+    broker: after.find((broker) => broker.container === container),
     totals: { ...totals, restarts: totals.restarts + (isDone ? 1 : 0) },
   });
   if (cause === undefined) return next;
@@ -321,7 +363,10 @@ function rememberRestart(history: History, outcome: RestartOutcome, wallMs: numb
 function keepRestart(restarts: readonly RestartRecord[], record: RestartRecord): readonly RestartRecord[] {
   const last = restarts.at(-1);
   const isRepetition =
-    last?.result === 'not_done' && record.result === 'not_done' && last.cause === record.cause;
+    last?.result === 'not_done' &&
+    record.result === 'not_done' &&
+    last.cause === record.cause &&
+    last.container === record.container;
   return isRepetition
     ? [...restarts.slice(0, -1), { ...record, tries: last.tries + 1 }]
     : keep(restarts, record, KEPT_RESTARTS);

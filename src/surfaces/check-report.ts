@@ -5,7 +5,14 @@ import { conditionOf } from '../core/broker.ts';
 import type { Step } from '../core/decide.ts';
 import { formatDuration } from '../core/duration.ts';
 import type { Moment } from '../core/observation.ts';
-import { assessmentAt, type CertificateStatus, type CycleStatus, type Snapshot } from '../core/snapshot.ts';
+import {
+  assessmentAt,
+  type BrokerStatus,
+  type CertificateStatus,
+  type CycleStatus,
+  neverSeen,
+  type Snapshot,
+} from '../core/snapshot.ts';
 import { clip } from '../core/summary.ts';
 import { timestamp } from '../core/timestamp.ts';
 import { statusDocument } from './status-json.ts';
@@ -108,7 +115,7 @@ function rowsOf(examination: Examination): readonly Row[] {
     ...pairRows(snapshot, cycle),
     ...(chain === undefined ? [] : [{ name: 'chain', ...chain }]),
     upstreamRow(snapshot),
-    brokerRow(snapshot),
+    ...brokerRows(snapshot),
     daemonRow(examination, cycle),
   ].map((row) => ({ ...row, message: clip(row.message) }));
 }
@@ -174,22 +181,25 @@ function upstreamRow({ settings, lastProbe }: Snapshot): Row {
   return { name, level: probeLevel(verdict), message, hint: verdict.hint };
 }
 
-function brokerRow({ settings, broker, engineFailure }: Snapshot): Row {
+function brokerRows({ brokers, settings }: Snapshot): Row[] {
+  return brokers.length === 0 ? [brokerRow(neverSeen(settings.container))] : brokers.map(brokerRow);
+}
+
+function brokerRow({ container, seen, engineFailure }: BrokerStatus): Row {
   const name = 'broker';
   if (engineFailure !== undefined) {
     const { problem, hint } = engineFailure.failure;
     return { name, level: 'warning', message: problem, hint };
   }
-  const state = broker?.state;
-  if (state === undefined)
-    return { name, level: undefined, message: `${settings.container} was not asked about` };
+  const state = seen?.state;
+  if (state === undefined) return { name, level: undefined, message: `${container} was not asked about` };
   const health = state.health === undefined ? '' : `, ${state.health}`;
   const condition = conditionOf(state);
   const since = state.startedAtMs === undefined ? '' : `, started ${timestamp(state.startedAtMs)}`;
   return {
     name,
     level: condition === 'well' ? 'ok' : brokerLevel(condition),
-    message: `${settings.container} is ${state.status}${health}${since}`,
+    message: `${container} is ${state.status}${health}${since}`,
   };
 }
 

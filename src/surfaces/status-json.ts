@@ -1,7 +1,14 @@
 /** `/status.json`: the snapshot for programs. The schema is described in docs/status-json.md. */
 
 import type { Moment } from '../core/observation.ts';
-import { assessmentAt, isAlive, probeFailures, type Snapshot } from '../core/snapshot.ts';
+import {
+  assessmentAt,
+  type BrokerStatus,
+  isAlive,
+  neverSeen,
+  probeFailures,
+  type Snapshot,
+} from '../core/snapshot.ts';
 import { clip } from '../core/summary.ts';
 
 /** Grows when a field changes its meaning or goes away; a new field is no new version. */
@@ -36,6 +43,7 @@ export function statusDocument(snapshot: Snapshot, version: string, now: Moment)
     certificates: certificatesDocument(snapshot),
     upstream: upstreamDocument(snapshot),
     broker: brokerDocument(snapshot),
+    brokers: snapshot.brokers.map(seenDocument),
     totals: totalsDocument(snapshot),
     events: snapshot.events.map(({ atMs, level, component, event, message }) => {
       return { at: time(atMs), level, component, event, message };
@@ -122,23 +130,33 @@ function probeDocument({ verdict, atMs }: NonNullable<Snapshot['lastProbe']>) {
   };
 }
 
-function brokerDocument({ settings, broker, engineFailure, cycle, restarts, lastRestartAtMs }: Snapshot) {
+/** One broker by itself. */
+function seenDocument({ container, seen, engineFailure, applied, isCurrent }: BrokerStatus) {
   return {
-    container: settings.container,
-    seen_at: time(broker?.atMs),
-    status: broker?.state.status,
-    health: broker?.state.health,
-    started_at: time(broker?.state.startedAtMs),
-    applied_fingerprint: cycle?.applied?.fingerprint,
+    container,
+    seen_at: time(seen?.atMs),
+    status: seen?.state.status,
+    health: seen?.state.health,
+    started_at: time(seen?.state.startedAtMs),
+    applied_fingerprint: applied?.fingerprint,
+    current: isCurrent,
     engine_failure: engineFailure && {
       at: time(engineFailure.atMs),
       cause: engineFailure.failure.cause,
       error: clip(engineFailure.failure.problem),
       hint: engineFailure.failure.hint,
     },
+  };
+}
+
+/** The broker that the last cycle decided about, and the restarts of all. */
+function brokerDocument({ settings, broker, restarts, lastRestartAtMs }: Snapshot) {
+  return {
+    ...seenDocument(broker ?? neverSeen(settings.container)),
     last_restart_at: time(lastRestartAtMs),
     restarts: restarts.map((restart) => ({
       at: time(restart.atMs),
+      container: restart.container,
       result: restart.result,
       cause: restart.cause,
       error: restart.error,

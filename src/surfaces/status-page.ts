@@ -18,9 +18,11 @@ import { formatDuration } from '../core/duration.ts';
 import type { Moment } from '../core/observation.ts';
 import {
   assessmentAt,
+  type BrokerStatus,
   type CertificateStatus,
   type CycleStatus,
   isAlive,
+  neverSeen,
   type PairStatus,
   type ProbeRecord,
   type RestartRecord,
@@ -329,18 +331,21 @@ function probeOutlook({ probeRunning, nextProbeAtMs }: CycleStatus, countTo: Cou
 }
 
 function brokerCard(snapshot: Snapshot, { findings }: Assessment): Markup {
-  const { settings, broker, engineFailure, cycle, restarts, restartingSinceMs } = snapshot;
-  const state = broker?.state;
-  const isKnown = broker !== undefined && restartingSinceMs === undefined;
+  const { settings, broker, brokers, cycle, restarts, restartingSinceMs } = snapshot;
+  const { seen, engineFailure } = broker ?? neverSeen(settings.container);
+  const state = seen?.state;
+  const isKnown = seen !== undefined && restartingSinceMs === undefined;
   const level = worstOf(findings, 'broker') ?? (isKnown ? 'ok' : 'unknown');
   return html`<section class="card" aria-labelledby="broker">${heading('broker', html`Broker <span class="mono">${settings.container}</span>`, level)}
 ${brokerLead(snapshot)}
 ${engineFailure && html`<p class="tone-critical">${clip(engineFailure.failure.problem)}</p><p class="quiet">${sentenceCase(engineFailure.failure.hint)}.</p>`}
-<dl>${state && html`<dt>Started</dt><dd>${state.startedAtMs === undefined ? 'never' : `${dayAndClock(state.startedAtMs)} UTC`}</dd><dt>State</dt><dd>${state.status}${state.health && `, ${state.health}`}, as seen at ${dayAndClock(broker?.atMs ?? 0)} UTC</dd>`}${
+${brokers.length > 1 && brokerTable(brokers)}
+<dl>${brokers.length === 1 && state && html`<dt>Started</dt><dd>${state.startedAtMs === undefined ? 'never' : `${dayAndClock(state.startedAtMs)} UTC`}</dd><dt>State</dt><dd>${state.status}${state.health && `, ${state.health}`}, as seen at ${dayAndClock(seen?.atMs ?? 0)} UTC</dd>`}${
+    brokers.length === 1 &&
     cycle?.applied &&
     html`<dt>Has loaded</dt><dd><span class="mono">${short(cycle.applied.fingerprint)}</span>${cycle.applied.fingerprint === cycle.fingerprint && ', the set on disk'}</dd>`
   }</dl>
-${restarts.length === 0 ? html`<p class="legend apart">No restart since the watcher was started.</p>` : restartTable(restarts)}
+${restarts.length === 0 ? html`<p class="legend apart">No restart since the watcher was started.</p>` : restartTable(restarts, brokers.length > 1)}
 </section>`;
 }
 
@@ -352,11 +357,36 @@ const CONDITION_WORDS: Readonly<Record<Exclude<BrokerCondition, 'well'>, string>
   unhealthy: 'Fails its health check',
 };
 
-function brokerLead({ restartingSinceMs, cycle, broker, settings }: Snapshot): Markup {
+/** How each of several brokers is, in the order in which they are restarted. */
+function brokerTable(brokers: readonly BrokerStatus[]): Markup {
+  const rows = brokers.map(({ container, seen, engineFailure, isCurrent }) => {
+    const condition = seen && conditionOf(seen.state);
+    const tone =
+      engineFailure !== undefined ? 'warning' : condition === undefined ? 'unknown' : toneOf(condition);
+    const words =
+      engineFailure !== undefined
+        ? 'cannot be seen'
+        : condition === undefined
+          ? 'not asked about yet'
+          : condition === 'well'
+            ? 'runs'
+            : CONDITION_WORDS[condition].toLowerCase();
+    const has = isCurrent === undefined ? '' : isCurrent ? 'current' : 'not the current ones';
+    return html`<tr><td class="mono">${container}</td><td class="tone-${tone}">${words}</td><td>${has}</td></tr>`;
+  });
+  return html`<table><caption class="visually-hidden">Brokers, in the order in which they are restarted</caption><thead><tr><th scope="col">Broker</th><th scope="col">State</th><th scope="col">Certificates</th></tr></thead><tbody>${rows}</tbody></table>`;
+}
+
+function toneOf(condition: BrokerCondition): Level {
+  return condition === 'well' ? 'ok' : brokerLevel(condition);
+}
+
+function brokerLead({ restartingSinceMs, cycle, broker, brokers, settings }: Snapshot): Markup {
   if (restartingSinceMs !== undefined) {
     return html`<p class="lead">Being restarted since ${clock(restartingSinceMs)} UTC</p>`;
   }
-  const condition = broker === undefined ? 'well' : conditionOf(broker.state);
+  const seen = broker?.seen;
+  const condition = seen === undefined ? 'well' : conditionOf(seen.state);
   if (condition !== 'well') {
     return html`<p class="lead tone-${brokerLevel(condition)}">${CONDITION_WORDS[condition]}</p>`;
   }
@@ -364,9 +394,10 @@ function brokerLead({ restartingSinceMs, cycle, broker, settings }: Snapshot): M
     return html`<p class="lead">${settings.restartEnabled ? 'A restart is pending' : 'Waits to be restarted by hand'}</p>`;
   }
   if (cycle?.applied === undefined)
-    return html`<p class="lead quiet">${broker === undefined ? 'Not asked about yet' : 'Runs, with certificates that are not known'}</p>`;
+    return html`<p class="lead quiet">${seen === undefined ? 'Not asked about yet' : 'Runs, with certificates that are not known'}</p>`;
   if (cycle.applied.fingerprint !== cycle.fingerprint) return html`<p class="lead">Left alone</p>`;
-  return html`<p class="lead tone-ok">Has the current certificates</p>`;
+  const has = brokers.length > 1 ? `All ${brokers.length} have` : 'Has';
+  return html`<p class="lead tone-ok">${has} the current certificates</p>`;
 }
 
 const RESULT_WORDS: Readonly<Record<RestartRecord['result'], string>> = {
@@ -382,11 +413,11 @@ const RESULT_TONES = {
   not_done: 'critical',
 } as const;
 
-function restartTable(restarts: readonly RestartRecord[]): Markup {
+function restartTable(restarts: readonly RestartRecord[], isNamed: boolean): Markup {
   const rows = restarts.toReversed().slice(0, 8);
   return html`<table class="apart"><caption class="visually-hidden">Restarts, the latest first</caption><thead><tr><th scope="col">Restart</th><th scope="col">Result</th><th scope="col">Took</th></tr></thead><tbody>${rows.map(
-    ({ atMs, result, error, tookMs, tries }) =>
-      html`<tr><td class="time">${dayAndClock(atMs)}</td><td><span class="tone-${RESULT_TONES[result]}">${RESULT_WORDS[result]}</span>${tries > 1 && ` (${tries} tries)`}${error && html`<br><span class="quiet">${error}</span>`}</td><td class="number">${formatDuration(tookMs)}</td></tr>`,
+    ({ atMs, container, result, error, tookMs, tries }) =>
+      html`<tr><td class="time">${dayAndClock(atMs)}</td><td>${isNamed && html`<span class="mono">${container}</span> `}<span class="tone-${RESULT_TONES[result]}">${RESULT_WORDS[result]}</span>${tries > 1 && ` (${tries} tries)`}${error && html`<br><span class="quiet">${error}</span>`}</td><td class="number">${formatDuration(tookMs)}</td></tr>`,
   )}</tbody></table>`;
 }
 
@@ -420,6 +451,7 @@ const NOTES: Partial<Record<Reason, string>> = {
   engine_failed: 'engine: next try',
   broker_not_running: 'broker is stopped',
   watcher_just_started: 'just started',
+  roll_stopped: 'waits for another',
   restart: 'restarting',
 };
 
@@ -432,6 +464,7 @@ const TROUBLE: ReadonlySet<Reason> = new Set([
   'key_unusable',
   'probe_holds',
   'restart_disabled',
+  'roll_stopped',
   'engine_failed',
   'broker_not_running',
 ]);

@@ -2,13 +2,13 @@ import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createStateFile, parseState } from '../../src/adapters/state-file.ts';
-import type { PersistedState } from '../../src/core/memory.ts';
+import { createStateFile, parseStates } from '../../src/adapters/state-file.ts';
+import type { PersistedState, PersistedStates } from '../../src/core/memory.ts';
 import { makeFifo, temporaryDirectory } from '../support/directory.ts';
 import { asNobody, onFullDisk } from '../support/unprivileged.ts';
 
 const FINGERPRINT = 'a1'.repeat(32);
-const STATE: PersistedState = {
+const LEFT = {
   applied: {
     fingerprint: FINGERPRINT,
     startedAt: '2026-03-01T11:00:00.123456789Z',
@@ -18,12 +18,17 @@ const STATE: PersistedState = {
   stoppedByUs: '2026-03-01T11:00:01.5Z',
   lastRestartAtMs: Date.UTC(2026, 2, 1, 11),
 };
-const OTHER: PersistedState = {
+const RIGHT = {
   applied: undefined,
   strayedAtMs: undefined,
   stoppedByUs: undefined,
   lastRestartAtMs: Date.UTC(2026, 2, 2),
 };
+const STATE: PersistedStates = new Map<string, PersistedState>([
+  ['left', LEFT],
+  ['right', RIGHT],
+]);
+const OTHER: PersistedStates = new Map([['left', RIGHT]]);
 
 async function statePath(): Promise<string> {
   return join(await temporaryDirectory(), 'state.json');
@@ -37,30 +42,34 @@ async function load(text: string | Buffer) {
 
 describe('load', () => {
   it('has nothing to say of a file that does not exist yet', async () => {
-    expect(await createStateFile(await statePath()).load()).toEqual({ ok: true, state: undefined });
+    expect(await createStateFile(await statePath()).load()).toEqual({ ok: true, states: new Map() });
   });
 
   it.each<[string, string | Buffer, RegExp]>([
     ['an empty file', '', /is empty$/],
     ['garbage', Buffer.of(0, 0xff, 1), /holds no state of this program$/],
-    ['half of a state', '{"version": 1, "applied": {', /holds no state of this program$/],
+    ['half of a state', '{"version": 1, "brokers": {"a": {', /holds no state of this program$/],
     ['JSON that is no object', '[1]', /holds no state of this program$/],
-    ['JSON of another program', '{"version": 1, "name": "x"}', /holds no state of this program$/],
-    ['a state of a later version', '{"version": 2}', /holds no state of this program$/],
-    ['a state without a version', '{}', /holds no state of this program$/],
+    [
+      'JSON of another program',
+      '{"version": 1, "brokers": {}, "name": "x"}',
+      /holds no state of this program$/,
+    ],
+    ['a state of a later version', '{"version": 2, "brokers": {}}', /holds no state of this program$/],
+    ['a state without a version', '{"brokers": {}}', /holds no state of this program$/],
     [
       'a fingerprint that is none',
-      '{"version": 1, "applied": {"fingerprint": "x"}}',
+      '{"version": 1, "brokers": {"a": {"applied": {"fingerprint": "x"}}}}',
       /holds no state of this program$/,
     ],
     [
       'a restart at no date',
-      '{"version": 1, "last_restart_at": "yesterday"}',
+      '{"version": 1, "brokers": {"a": {"last_restart_at": "yesterday"}}}',
       /holds no state of this program$/,
     ],
     [
       'a restart on a day that there is not',
-      '{"version": 1, "last_restart_at": "2026-13-01T00:00:00Z"}',
+      '{"version": 1, "brokers": {"a": {"last_restart_at": "2026-13-01T00:00:00Z"}}}',
       /holds no state of this program$/,
     ],
     ['more than 1 MiB', Buffer.alloc(1024 ** 2 + 1), /is larger than 1 MiB/],
@@ -100,10 +109,13 @@ describe('save', () => {
       stoppedByUs: fc.option(fc.string(), { nil: undefined }),
       lastRestartAtMs: fc.option(wallMs, { nil: undefined }),
     });
+    const states = fc
+      .dictionary(fc.stringMatching(/^[a-z0-9][a-z0-9_.-]{0,7}$/), state)
+      .map((each) => new Map(Object.entries(each)));
     await fc.assert(
-      fc.asyncProperty(state, async (saved) => {
+      fc.asyncProperty(states, async (saved) => {
         await file.save(saved);
-        expect(await file.load()).toEqual({ ok: true, state: saved });
+        expect(await file.load()).toEqual({ ok: true, states: saved });
       }),
       { numRuns: 50 },
     );
@@ -113,7 +125,7 @@ describe('save', () => {
     const file = createStateFile(await statePath());
     await file.save(STATE);
     await file.save(OTHER);
-    expect(await file.load()).toEqual({ ok: true, state: OTHER });
+    expect(await file.load()).toEqual({ ok: true, states: OTHER });
   });
 
   it('replaces the file as a whole, so that nobody ever reads half of one', async () => {
@@ -136,14 +148,21 @@ describe('save', () => {
     await createStateFile(path).save(STATE);
     expect(await readFile(path, 'utf8')).toBe(`{
   "version": 1,
-  "applied": {
-    "fingerprint": "${FINGERPRINT}",
-    "started_at": "2026-03-01T11:00:00.123456789Z",
-    "not_after": "2026-05-30T12:00:00.000Z"
-  },
-  "strayed_at": "2026-03-01T11:30:00.000Z",
-  "stopped_by_us": "2026-03-01T11:00:01.5Z",
-  "last_restart_at": "2026-03-01T11:00:00.000Z"
+  "brokers": {
+    "left": {
+      "applied": {
+        "fingerprint": "${FINGERPRINT}",
+        "started_at": "2026-03-01T11:00:00.123456789Z",
+        "not_after": "2026-05-30T12:00:00.000Z"
+      },
+      "strayed_at": "2026-03-01T11:30:00.000Z",
+      "stopped_by_us": "2026-03-01T11:00:01.5Z",
+      "last_restart_at": "2026-03-01T11:00:00.000Z"
+    },
+    "right": {
+      "last_restart_at": "2026-03-02T00:00:00.000Z"
+    }
+  }
 }
 `);
   });
@@ -156,7 +175,7 @@ describe('save', () => {
     await make(path);
     const file = createStateFile(path);
     await file.save(STATE);
-    expect(await file.load()).toEqual({ ok: true, state: STATE });
+    expect(await file.load()).toEqual({ ok: true, states: STATE });
   });
 
   it('overwrites what a crash has left half-written', async () => {
@@ -164,7 +183,7 @@ describe('save', () => {
     await writeFile(`${path}.new`, '{"version": 1, "app');
     const file = createStateFile(path);
     await file.save(STATE);
-    expect(await file.load()).toEqual({ ok: true, state: STATE });
+    expect(await file.load()).toEqual({ ok: true, states: STATE });
   });
 
   it.each<[string, (path: string) => Promise<string>]>([
@@ -201,7 +220,7 @@ describe('save', () => {
   it('says that it cannot for a user without the right to write to the directory', async () => {
     const path = await statePath();
     await chmod(join(path, '..'), 0o555);
-    expect(await asNobody('save', { path, state: STATE })).toMatchObject({
+    expect(await asNobody('save', { path, states: [...STATE] })).toMatchObject({
       ok: false,
       problem: expect.stringContaining('EACCES'),
     });
@@ -213,7 +232,7 @@ describe('save', () => {
       await chmod(join(path, '..'), 0o777);
       const file = createStateFile(path);
       await file.save(STATE);
-      return { path, file, written: await onFullDisk('save', { path, state: OTHER }) };
+      return { path, file, written: await onFullDisk('save', { path, states: [...OTHER] }) };
     }
 
     it('says that it cannot', async () => {
@@ -224,7 +243,7 @@ describe('save', () => {
     });
 
     it('keeps what was saved before', async () => {
-      expect(await (await fullDisk()).file.load()).toEqual({ ok: true, state: STATE });
+      expect(await (await fullDisk()).file.load()).toEqual({ ok: true, states: STATE });
     });
 
     it('leaves nothing half-written', async () => {
@@ -233,9 +252,9 @@ describe('save', () => {
   });
 });
 
-describe('parseState', () => {
+describe('parseStates', () => {
   it('reads a state in which nothing has happened yet', () => {
-    expect(parseState('{"version": 1}')).toEqual({
+    expect(parseStates('{"version": 1, "brokers": {"a": {}}}')?.get('a')).toEqual({
       applied: undefined,
       strayedAtMs: undefined,
       stoppedByUs: undefined,
@@ -247,7 +266,8 @@ describe('parseState', () => {
     const date = fc.stringMatching(/^20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]Z$/);
     fc.assert(
       fc.property(date, (text) => {
-        const state = parseState(`{"version": 1, "strayed_at": "${text}", "last_restart_at": "${text}"}`);
+        const broker = `{"strayed_at": "${text}", "last_restart_at": "${text}"}`;
+        const state = parseStates(`{"version": 1, "brokers": {"a": ${broker}}}`)?.get('a');
         expect([state?.strayedAtMs, state?.lastRestartAtMs]).not.toContain(Number.NaN);
       }),
     );
@@ -256,7 +276,7 @@ describe('parseState', () => {
   it('never throws, whatever the file holds', () => {
     fc.assert(
       fc.property(fc.json(), (text) => {
-        expect(parseState(text)).toBeUndefined();
+        expect(parseStates(text)).toBeUndefined();
       }),
     );
   });

@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createEngine } from '../../src/adapters/engine.ts';
-import { parseState } from '../../src/adapters/state-file.ts';
+import { parseStates } from '../../src/adapters/state-file.ts';
 import { loadSettings, parseConfig } from '../../src/config/load.ts';
 import { TABLE } from '../../src/config/table.ts';
 import { ENGINE_CAUSES } from '../../src/core/broker.ts';
@@ -125,12 +125,13 @@ describe('a state file', () => {
     const state = fc.oneof(
       fc.string(),
       fc.json(),
-      fc.json().map((applied) => `{"version":1,"applied":${applied}}`),
+      fc.json().map((applied) => `{"version":1,"brokers":{"a":{"applied":${applied}}}}`),
     );
     fc.assert(
       fc.property(state, (content) => {
-        const parsed = parseState(content);
-        if (parsed?.lastRestartAtMs !== undefined) expect(Number.isNaN(parsed.lastRestartAtMs)).toBe(false);
+        for (const { lastRestartAtMs } of parseStates(content)?.values() ?? []) {
+          if (lastRestartAtMs !== undefined) expect(Number.isNaN(lastRestartAtMs)).toBe(false);
+        }
       }),
       { numRuns: 1_000 },
     );

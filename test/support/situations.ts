@@ -70,6 +70,14 @@ export const SITUATIONS: Readonly<Record<string, () => Promise<World>>> = {
     await world.advance(1_000);
     return world;
   },
+  several: async () => settled({ brokers: ['eclipse-mosquitto', 'standby'] }),
+  roll_stopped: async () => {
+    const world = await settled({ brokers: ['eclipse-mosquitto', 'standby'] });
+    world.brokerCalled('eclipse-mosquitto').nextStart = { up: false, status: 'exited', exitCode: 1 };
+    await rotated(world);
+    await world.advance(HOUR_MS / 2);
+    return world;
+  },
   missing: async () => {
     const world = createWorld();
     const hint = 'wait for the agent that writes it, or check CERT_DIR and the file names';

@@ -21,7 +21,8 @@ const DEEDS = {
   inspect: (path: string) => createEngine({ kind: 'unix', path }, 'broker').inspect(),
   read: async (path: string) => outcomeOf(await readRegularFile(path)),
   look: async (path: string) => outcomeOf(await lookAt(path)),
-  save: ({ path, state }: { path: string; state: PersistedState }) => createStateFile(path).save(state),
+  save: ({ path, states }: { path: string; states: [string, PersistedState][] }) =>
+    createStateFile(path).save(new Map(states)),
 };
 
 function outcomeOf(result: FileLook | FileRead) {

@@ -6,12 +6,12 @@
 import type { Engine } from '../../src/adapters/engine.ts';
 import type { BrokerState, EngineAnswer, EngineFailure } from '../../src/core/broker.ts';
 import type { EventName } from '../../src/core/events.ts';
-import type { PersistedState } from '../../src/core/memory.ts';
+import type { PersistedStates } from '../../src/core/memory.ts';
 import type { CertificateSet, FilesObservation } from '../../src/core/observation.ts';
 import type { ProbeVerdict } from '../../src/core/probe.ts';
 import type { Settings } from '../../src/core/settings.ts';
 import { createRestart } from '../../src/restart.ts';
-import { type Publication, type RunProbe, startWatcher } from '../../src/watcher.ts';
+import { type Brokers, type Publication, type RunProbe, startWatcher } from '../../src/watcher.ts';
 import * as fix from './core-fixtures.ts';
 import { createFakeClock } from './fake-clock.ts';
 
@@ -31,6 +31,17 @@ export interface WorldOptions {
   readonly withoutFileEvents?: boolean;
   /** the watcher has a state file */
   readonly withStateFile?: boolean;
+  /** several brokers, by their names */
+  readonly brokers?: readonly string[];
+}
+
+/** One broker of a world. */
+interface SimulatedBroker {
+  state: BrokerState | undefined;
+  /** what it has read at its last start */
+  loaded: string | undefined;
+  /** what becomes of it after its next start */
+  nextStart: Partial<BrokerState>;
 }
 
 export type World = ReturnType<typeof createWorld>;
@@ -40,12 +51,30 @@ export function createWorld({
   settings: change,
   withoutFileEvents = false,
   withStateFile = false,
+  brokers: several,
 }: WorldOptions = {}) {
   const clock = createFakeClock();
-  const settings = fix.settings(change);
+  const settings = fix.settings({
+    ...change,
+    ...(several && { container: several.join(', '), target: { kind: 'containers', names: several } }),
+  });
+  const names = several ?? [settings.container];
+  const brokers = new Map(
+    names.map((name): [string, SimulatedBroker] => [
+      name,
+      { state: fix.broker(-3_600_000), loaded: undefined, nextStart: {} },
+    ]),
+  );
+  const [first] = names.map(brokerCalled);
+  if (first === undefined) throw new Error('a world has a broker');
   const lines: Line[] = [];
   const publications: Publication[] = [];
-  const restarts: { readonly atMs: number; readonly loaded: string | undefined }[] = [];
+  const restarts: {
+    readonly atMs: number;
+    readonly loaded: string | undefined;
+    /** where there are several */
+    readonly container?: string;
+  }[] = [];
   const asked: FilesObservation[] = [];
   const never = new AbortController().signal;
   const hints = new Set<() => void>();
@@ -61,15 +90,33 @@ export function createWorld({
     asked,
     /** what lies on disk */
     files: { kind: 'incomplete', identity: 'none', complaints: [] } as FilesObservation,
-    broker: fix.broker(-3_600_000) as BrokerState | undefined,
-    /** what the broker has read at its last start */
-    loaded: undefined as string | undefined,
+    brokers,
+    /** the broker, or the first of several */
+    get broker(): BrokerState | undefined {
+      return first.state;
+    },
+    set broker(state: BrokerState | undefined) {
+      first.state = state;
+    },
+    /** what it has read at its last start */
+    get loaded(): string | undefined {
+      return first.loaded;
+    },
+    set loaded(fingerprint: string | undefined) {
+      first.loaded = fingerprint;
+    },
+    /** what becomes of it after its next start */
+    get nextStart(): Partial<BrokerState> {
+      return first.nextStart;
+    },
+    set nextStart(state: Partial<BrokerState>) {
+      first.nextStart = state;
+    },
+    brokerCalled,
     /** answers every call of the engine with this failure */
     engineDown: undefined as EngineFailure | undefined,
     /** what happens to a restart call: done and answered, done without an answer, or neither */
     restartCall: 'works' as 'works' | 'answer_lost' | 'lost' | 'refused' | 'stops_and_fails',
-    /** what becomes of the broker after its next start */
-    nextStart: {} as Partial<BrokerState>,
     verdict: (_set: CertificateSet): ProbeVerdict => fix.probeSuccess(),
     /** every restart call that reached the engine, in its order */
     asks: [] as {
@@ -78,11 +125,13 @@ export function createWorld({
       readonly loaded: string | undefined;
       readonly broker: BrokerState;
       readonly call: string;
+      /** every other broker runs at that moment */
+      readonly othersUp: boolean;
     }[],
     probes: 0,
     /** how often the engine was asked about the broker */
     inspections: 0,
-    state: undefined as PersistedState | undefined,
+    states: new Map() as PersistedStates,
 
     elapsedMs: () => clock.elapsedMs(),
     advance: (ms: number) => clock.advance(ms),
@@ -98,55 +147,63 @@ export function createWorld({
       if (!withoutFileEvents) for (const hint of hints) hint();
     },
     /** Somebody starts or restarts the broker by hand. */
-    startByHand() {
-      start(world.broker ?? fix.broker(0));
+    startByHand(name = settings.container) {
+      start(several === undefined ? first : brokerCalled(name));
     },
     /** Starts a watcher; what it returns kills it, as SIGKILL does: whatever it waits for never comes. */
     startWatcher: launch,
   };
 
-  function start(before: BrokerState) {
+  function brokerCalled(name: string): SimulatedBroker {
+    const broker = brokers.get(name);
+    if (broker === undefined) throw new Error(`no broker is called ${name}`);
+    return broker;
+  }
+
+  function start(broker: SimulatedBroker) {
     const { wallMs } = clock.now();
-    world.loaded = world.files.kind === 'complete' ? world.files.fingerprint : undefined;
+    broker.loaded = world.files.kind === 'complete' ? world.files.fingerprint : undefined;
     const startedAt = new Date(wallMs).toISOString();
     const finished = { finishedAt: startedAt, finishedAtMs: wallMs };
-    world.broker = {
-      ...before,
+    broker.state = {
+      ...(broker.state ?? fix.broker(0)),
       ...finished,
       up: true,
       status: 'running',
       exitCode: 0,
       startedAt,
       startedAtMs: wallMs,
-      ...world.nextStart,
+      ...broker.nextStart,
     };
   }
 
-  function createSimulatedEngine(): Engine {
+  function createSimulatedEngine(name: string): Engine {
+    const broker = brokerCalled(name);
     return {
       async inspect() {
         if (world.engineDown !== undefined) return world.engineDown;
-        if (world.broker === undefined) return fix.engineFailure({ cause: 'container_missing' });
-        return { ok: true, value: world.broker };
+        if (broker.state === undefined) return fix.engineFailure({ cause: 'container_missing' });
+        return { ok: true, value: broker.state };
       },
       async restart(): Promise<EngineAnswer<undefined>> {
         if (world.engineDown !== undefined) return world.engineDown;
-        if (world.broker === undefined) return fix.engineFailure({ cause: 'container_missing' });
+        if (broker.state === undefined) return fix.engineFailure({ cause: 'container_missing' });
         const call = world.restartCall;
         asked.push(world.files);
         world.asks.push({
           atMs: clock.elapsedMs(),
           files: world.files,
-          loaded: world.loaded,
-          broker: world.broker,
+          loaded: broker.loaded,
+          broker: broker.state,
           call,
+          othersUp: [...brokers.values()].every((other) => other === broker || other.state?.up === true),
         });
         if (call === 'refused') return fix.engineFailure({ cause: 'permission_denied' });
         await clock.sleep(RESTART_MS, never);
         if (call === 'stops_and_fails') {
           const finishedAt = new Date(clock.now().wallMs).toISOString();
-          world.broker = {
-            ...world.broker,
+          broker.state = {
+            ...broker.state,
             up: false,
             status: 'exited',
             finishedAt,
@@ -155,8 +212,9 @@ export function createWorld({
           return fix.engineFailure({ cause: 'engine_error', mayHaveHappened: true });
         }
         if (call !== 'lost') {
-          start(world.broker);
-          restarts.push({ atMs: clock.elapsedMs(), loaded: world.loaded });
+          start(broker);
+          const { loaded } = broker;
+          restarts.push({ atMs: clock.elapsedMs(), loaded, ...(several && { container: name }) });
         }
         if (call === 'works') return { ok: true, value: undefined };
         return fix.engineFailure({ cause: 'connection_lost', mayHaveHappened: true });
@@ -169,13 +227,20 @@ export function createWorld({
     let isKilled = false;
     const alive = <T>(value: T): Promise<T> =>
       isKilled ? new Promise<T>(() => undefined) : Promise.resolve(value);
-    const simulated = createSimulatedEngine();
-    const engine: Engine = {
-      inspect: async () => {
-        world.inspections += 1;
-        return alive(await simulated.inspect());
+    const list: Brokers = {
+      first: names,
+      list: async () => alive({ ok: true, value: names } as const),
+      of(name) {
+        const simulated = createSimulatedEngine(name);
+        const engine: Engine = {
+          inspect: async () => {
+            world.inspections += 1;
+            return alive(await simulated.inspect());
+          },
+          restart: async (seconds) => alive(await simulated.restart(seconds)),
+        };
+        return { engine, restart: createRestart(engine, clock, settings) };
       },
-      restart: async (seconds) => alive(await simulated.restart(seconds)),
     };
     let hint: (() => void) | undefined;
     const watcher = startWatcher(
@@ -188,8 +253,7 @@ export function createWorld({
           hints.add(onHint);
           return { arm: async () => undefined, trouble: () => undefined, close: () => hints.delete(onHint) };
         },
-        engine,
-        restartBroker: createRestart(engine, clock, settings),
+        brokers: list,
         runProbe: settings.probeEnabled ? runProbe : undefined,
         stateFile: withStateFile ? stateFile : undefined,
         publish: (publication) => {
@@ -225,9 +289,9 @@ export function createWorld({
   };
 
   const stateFile = {
-    load: async () => ({ ok: true, state: world.state }) as const,
-    save: async (state: PersistedState) => {
-      world.state = state;
+    load: async () => ({ ok: true, states: world.states }) as const,
+    save: async (states: PersistedStates) => {
+      world.states = states;
       return { ok: true } as const;
     },
   };
