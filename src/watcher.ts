@@ -2,11 +2,11 @@
 
 import type { CertFiles } from './adapters/cert-files.ts';
 import type { Clock } from './adapters/clock.ts';
-import type { Engine, InspectOptions } from './adapters/engine.ts';
+import type { CallOptions } from './adapters/engine/http.ts';
 import type { FileEvents } from './adapters/file-events.ts';
 import type { StateFile } from './adapters/state-file.ts';
+import type { BrokerParts, Brokers } from './brokers.ts';
 import { announce, type SaidConditions } from './core/announce.ts';
-import type { EngineAnswer } from './core/broker.ts';
 import type { Decision, ProbeStep } from './core/decide.ts';
 import type { Announcement, Condition } from './core/events.ts';
 import { brokerIsInQuestion, isDueForGlance, type View } from './core/facts.ts';
@@ -17,7 +17,6 @@ import type { CycleReport, Deed, Publication } from './core/publication.ts';
 import { brokerAdopted, restartEnded, restartTriggered } from './core/restart-events.ts';
 import { decideRoll } from './core/roll.ts';
 import type { Settings } from './core/settings.ts';
-import type { RestartBroker } from './restart.ts';
 import { messageOf } from './system/errors.ts';
 import { createWake } from './wake.ts';
 
@@ -41,24 +40,6 @@ export interface WatcherParts {
   /** undefined: nothing outlives the process */
   readonly stateFile: StateFile | undefined;
   readonly publish: (publication: Publication) => void;
-}
-
-/** Conversation with the engine about one broker. */
-export interface BrokerParts {
-  readonly engine: Engine;
-  readonly restart: RestartBroker;
-}
-
-/** The brokers that are looked after. */
-export interface Brokers {
-  /** Their names in the order in which they are restarted: at least one, if only to be told as missing. */
-  list(options: {
-    readonly signal?: AbortSignal;
-    readonly timeoutMs?: number;
-  }): Promise<EngineAnswer<readonly string[]>>;
-  /** what they are before anybody has asked the engine */
-  readonly first: readonly string[];
-  of(container: string): BrokerParts;
 }
 
 export interface Watcher {
@@ -153,7 +134,7 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
   }
 
   /** Asks the engine about one broker: for a decision if one hangs on it, or else to show it. */
-  async function look(broker: Watched, view: View, options: InspectOptions) {
+  async function look(broker: Watched, view: View, options: CallOptions) {
     const isInQuestion = brokerIsInQuestion(view);
     const answer = await broker.engine.inspect(options);
     broker.memory = isInQuestion
@@ -162,7 +143,7 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
   }
 
   /** Where the engine does not say, the brokers stay those that they were, and looking at each says why. */
-  async function listBrokers(options: InspectOptions) {
+  async function listBrokers(options: CallOptions) {
     const answer = await brokers.list(options);
     if (answer.ok) watch(answer.value);
   }

@@ -22,6 +22,9 @@ const FORBIDDEN: readonly (readonly [string, string])[] = [
   ['src/adapters/engine.ts', './tls-probe.ts'],
   ['src/adapters/engine.ts', './tls-probe/connect.ts'],
   ['src/adapters/engine.ts', '../adapters/clock.ts'],
+  ['src/adapters/tls-probe.ts', './engine/http.ts'],
+  ['src/adapters/engine/http.ts', '../tls-probe/connect.ts'],
+  ['src/adapters/engine/http.ts', '../engine.ts'],
   ['src/adapters/engine.ts', '../surfaces/log.ts'],
   ['src/adapters/engine.ts', '../config/load.ts'],
   ['src/adapters/engine.ts', '../watcher.ts'],
@@ -46,7 +49,9 @@ const FORBIDDEN: readonly (readonly [string, string])[] = [
 
 const ALLOWED: readonly (readonly [string, string])[] = [
   ['src/core/decide.ts', './memory.ts'],
+  ['src/adapters/engine.ts', './engine/http.ts'],
   ['src/adapters/engine.ts', '../core/broker.ts'],
+  ['src/adapters/engine/labelled.ts', './http.ts'],
   ['src/adapters/engine.ts', '../system/errors.ts'],
   ['src/adapters/engine.ts', 'node:http'],
   ['src/adapters/engine.ts', 'valibot'],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Engine, InspectOptions } from '../src/adapters/engine.ts';
+import type { CallOptions } from '../src/adapters/engine/http.ts';
+import type { Engine } from '../src/adapters/engine.ts';
 import type { BrokerState, EngineAnswer, EngineFailure, RestartOutcome } from '../src/core/broker.ts';
 import type { Settings } from '../src/core/settings.ts';
 import { createRestart } from '../src/restart.ts';
@@ -64,7 +65,7 @@ function scriptedEngine(
       await clock.sleep(tookMs, never);
       return answer;
     },
-    async inspect({ timeoutMs }: InspectOptions = {}) {
+    async inspect({ timeoutMs }: CallOptions = {}) {
       heard.inspectTimeouts.push(timeoutMs);
       await clock.sleep(Math.min(inspectTakesMs, timeoutMs ?? inspectTakesMs), never);
       const said = course.findLast(([fromMs]) => fromMs <= clock.elapsedMs())?.[1] ?? SILENT;

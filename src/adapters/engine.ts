@@ -3,23 +3,14 @@
  * socket or TCP. Podman answers the same calls. https://docs.docker.com/reference/api/engine/
  */
 
-import { stat } from 'node:fs/promises';
-import { type IncomingHttpHeaders, request } from 'node:http';
 import * as v from 'valibot';
-import type { BrokerState, EngineAnswer, EngineCause, EngineFailure } from '../core/broker.ts';
+import type { BrokerState, EngineAnswer } from '../core/broker.ts';
 import type { EngineEndpoint } from '../core/settings.ts';
-import { codeOf, messageOf } from '../system/errors.ts';
-
-export interface InspectOptions {
-  /** cancels the conversation */
-  readonly signal?: AbortSignal;
-  /** milliseconds for each of the two calls, instead of 10 s */
-  readonly timeoutMs?: number;
-}
+import { ANSWER_MS, type CallOptions, createCaller, failure, refusal, versionPrefix } from './engine/http.ts';
 
 export interface Engine {
   /** `GET /_ping` for the API version, then `GET /containers/{id}/json`. */
-  inspect(options?: InspectOptions): Promise<EngineAnswer<BrokerState>>;
+  inspect(options?: CallOptions): Promise<EngineAnswer<BrokerState>>;
   /**
    * `POST /containers/{id}/restart?t=…`: stops the container, with `stopTimeoutS` seconds of grace before it
    * is killed (negative: for ever), and starts it. `t` is always given: without it Podman kills at once.
@@ -27,17 +18,11 @@ export interface Engine {
   restart(stopTimeoutS: number): Promise<EngineAnswer<undefined>>;
 }
 
-/** How long the engine may take for an answer that needs no waiting. */
-const ANSWER_MS = 10_000;
-
 /** What stopping, killing and starting may take beyond the grace period. */
 const RESTART_MARGIN_MS = 30_000;
 
 /** A broker that may take for ever to stop is waited for this long. */
 const ENDLESS_STOP_MS = 300_000;
-
-/** No answer to these calls is anywhere near as long. */
-const MAX_BODY_BYTES = 4 * 1024 * 1024;
 
 /** Docker's and Podman's "never". */
 const NEVER = '0001-01-01T00:00:00Z';
@@ -66,7 +51,7 @@ export function createEngine(endpoint: EngineEndpoint, container: string): Engin
   async function inspect({
     timeoutMs = ANSWER_MS,
     signal,
-  }: InspectOptions = {}): Promise<EngineAnswer<BrokerState>> {
+  }: CallOptions = {}): Promise<EngineAnswer<BrokerState>> {
     const ping = await call('GET', '/_ping', timeoutMs, signal);
     if (!ping.ok) return ping;
     prefix = versionPrefix(ping.value);
@@ -91,137 +76,6 @@ export function createEngine(endpoint: EngineEndpoint, container: string): Engin
   }
 
   return { inspect, restart };
-}
-
-interface Reply {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
-}
-
-type Call = (
-  method: 'GET' | 'POST',
-  path: string,
-  timeoutMs: number,
-  signal?: AbortSignal,
-) => Promise<EngineAnswer<Reply>>;
-
-/** One HTTP request on a connection of its own; every failure is a value, and it always ends. */
-function createCaller(endpoint: EngineEndpoint): Call {
-  const where = endpoint.kind === 'unix' ? endpoint.path : `${endpoint.host}:${endpoint.port}`;
-  const target =
-    endpoint.kind === 'unix'
-      ? { socketPath: endpoint.path, host: 'localhost' }
-      : { host: endpoint.host, port: endpoint.port };
-
-  return async (method, path, timeoutMs, signal) => {
-    let isConnected = false;
-    let isLate = false;
-    try {
-      const value = await new Promise<Reply>((resolve, reject) => {
-        const outgoing = request({ ...target, method, path, agent: false, ...(signal && { signal }) });
-        const timer = setTimeout(() => {
-          isLate = true;
-          outgoing.destroy(new Error('timeout'));
-        }, timeoutMs);
-        outgoing.on('socket', (socket) => socket.once('connect', () => (isConnected = true)));
-        outgoing.on('close', () => clearTimeout(timer));
-        outgoing.on('upgrade', (_incoming, socket) => {
-          socket.destroy();
-          reject(new BadAnswer('it goes over to another protocol'));
-        });
-        outgoing.on('error', reject);
-        outgoing.on('response', (incoming) => {
-          const chunks: Buffer[] = [];
-          let size = 0;
-          incoming.on('data', (chunk: Buffer) => {
-            size += chunk.length;
-            if (size > MAX_BODY_BYTES)
-              outgoing.destroy(new BadAnswer('the answer is longer than any engine sends'));
-            else chunks.push(chunk);
-          });
-          incoming.on('error', reject);
-          incoming.on('end', () =>
-            resolve({
-              status: incoming.statusCode ?? 0,
-              headers: incoming.headers,
-              body: Buffer.concat(chunks).toString('utf8'),
-            }),
-          );
-        });
-        outgoing.end();
-      });
-      return { ok: true, value };
-    } catch (error) {
-      const cause = isLate ? 'timeout' : await causeOf(error, endpoint);
-      const what = isLate ? `${timeoutMs / 1_000} s` : messageOf(error);
-      return failure(cause, explain(cause, where, what), method === 'POST' && isConnected);
-    }
-  };
-}
-
-class BadAnswer extends Error {}
-
-async function causeOf(error: unknown, endpoint: EngineEndpoint): Promise<EngineCause> {
-  if (error instanceof BadAnswer) return 'bad_answer';
-  const code = codeOf(error) ?? '';
-  if (code.startsWith('HPE_')) return 'bad_answer';
-  switch (code) {
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return 'socket_missing';
-    case 'EACCES':
-    case 'EPERM':
-      return 'permission_denied';
-    case 'ENOTSOCK':
-      return 'not_a_socket';
-    case 'ECONNREFUSED':
-      return (await isSocket(endpoint)) ? 'connection_refused' : 'not_a_socket';
-    case 'ECONNRESET':
-    case 'EPIPE':
-    case 'ABORT_ERR':
-      return 'connection_lost';
-    default:
-      return 'unreachable';
-  }
-}
-
-/** What became of a call that got no HTTP answer, for people. */
-function explain(cause: EngineCause, where: string, what: string): string {
-  switch (cause) {
-    case 'socket_missing':
-      return `there is no socket ${where}`;
-    case 'not_a_socket':
-      return `${where} is not a socket`;
-    case 'connection_refused':
-      return `nothing listens on ${where}`;
-    case 'permission_denied':
-      return `this user may not use the socket ${where}`;
-    case 'timeout':
-      return `the engine on ${where} did not answer within ${what}`;
-    case 'connection_lost':
-      return `the engine on ${where} closed the connection before its answer was complete (${what})`;
-    case 'bad_answer':
-      return `what listens on ${where} does not answer as an engine does (${what})`;
-    default:
-      return `${where} cannot be reached (${what})`;
-  }
-}
-
-async function isSocket(endpoint: EngineEndpoint): Promise<boolean> {
-  if (endpoint.kind !== 'unix') return true;
-  try {
-    return (await stat(endpoint.path)).isSocket();
-  } catch {
-    // it has gone since; that it refused us is all there is to say
-    return true;
-  }
-}
-
-/** Engines drop old API versions and refuse new ones, so theirs is used; without one, the path without. */
-function versionPrefix({ status, headers }: Reply): string {
-  const version = headers['api-version'];
-  return status === 200 && typeof version === 'string' && /^\d+\.\d+$/.test(version) ? `/v${version}` : '';
 }
 
 function readInspection(body: string, container: string): EngineAnswer<BrokerState> {
@@ -266,46 +120,3 @@ function parseTime(text: string): number | undefined {
 function healthOf(status: string | undefined): BrokerState['health'] {
   return status === 'starting' || status === 'healthy' || status === 'unhealthy' ? status : undefined;
 }
-
-/** An HTTP status that says no. */
-function refusal(reply: Reply, doing: string, container: string, mayHaveHappened: boolean): EngineFailure {
-  const said = errorText(reply.body);
-  const problem = `${doing} ${container}: HTTP ${reply.status}${said === '' ? '' : `: ${said}`}`;
-  if (reply.status === 404 && /no such container/i.test(said)) {
-    return failure('container_missing', `there is no container ${container}`, false);
-  }
-  if (reply.status === 401 || reply.status === 403) return failure('permission_denied', problem, false);
-  if (reply.status >= 500) return failure('engine_error', problem, mayHaveHappened);
-  return failure('call_refused', problem, false);
-}
-
-/** Docker's and Podman's errors are `{"message": …}`; anything else is shown as it is, cut short. */
-function errorText(body: string): string {
-  let text = body;
-  try {
-    const result = v.safeParse(v.object({ message: v.string() }), JSON.parse(body));
-    if (result.success) text = result.output.message;
-  } catch {
-    // not JSON: the body itself is the best that there is to show
-  }
-  return text.replace(/\s+/g, ' ').trim().slice(0, 300);
-}
-
-function failure(cause: EngineCause, problem: string, mayHaveHappened: boolean): EngineFailure {
-  return { ok: false, cause, problem, hint: HINTS[cause], mayHaveHappened };
-}
-
-const HINTS: Readonly<Record<EngineCause, string>> = {
-  socket_missing: 'start the engine, or check DOCKER_SOCK and that the socket is mounted',
-  not_a_socket: 'DOCKER_SOCK is not a socket; docker makes a directory of a mount whose source is missing',
-  connection_refused: 'nothing listens there: start the engine, and mount its socket anew if it was replaced',
-  permission_denied:
-    'run the watcher with the group of the socket (stat -c %g), or let the proxy allow the call',
-  unreachable: 'check DOCKER_HOST, name resolution and the network',
-  container_missing: 'check MOSQUITTO_CONTAINER; the watcher waits for the container to appear',
-  call_refused: 'see what the engine says; a socket proxy has to allow ping, inspect and restart',
-  engine_error: "see the engine's own log",
-  timeout: 'the engine is overloaded or stuck: see its log',
-  connection_lost: 'the engine closed the connection: see its log',
-  bad_answer: 'check that a Docker Engine or Podman API listens there',
-};

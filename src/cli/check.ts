@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../adapters/clock.ts';
 import { createStateFile } from '../adapters/state-file.ts';
+import { brokersOf } from '../brokers.ts';
 import type { Level } from '../core/assess.ts';
 import type { View } from '../core/facts.ts';
 import * as memories from '../core/memory.ts';
@@ -18,7 +19,7 @@ import { readRegularFile } from '../system/regular-file.ts';
 import { parseCertificates } from '../system/x509.ts';
 import { VERSION } from '../version.ts';
 import { type ChainJudgement, judgeChain } from './check-chain.ts';
-import { brokersOf, certFilesOf, tlsProbeOf } from './parts.ts';
+import { certFilesOf, tlsProbeOf } from './parts.ts';
 
 export interface CheckOptions {
   readonly json: boolean;

@@ -4,13 +4,14 @@ import { resolve } from 'node:path';
 import { systemClock } from '../adapters/clock.ts';
 import { createFileEvents } from '../adapters/file-events.ts';
 import { createStateFile } from '../adapters/state-file.ts';
+import { brokersOf } from '../brokers.ts';
 import type { Announcement } from '../core/events.ts';
 import type { Settings } from '../core/settings.ts';
 import { createLog, type Log } from '../surfaces/log.ts';
 import type { Web } from '../surfaces/web.ts';
 import { VERSION } from '../version.ts';
 import { type Publication, type RunProbe, startWatcher } from '../watcher.ts';
-import { brokersOf, certFilesOf, tlsProbeOf } from './parts.ts';
+import { certFilesOf, tlsProbeOf } from './parts.ts';
 
 /** Between two steps the watcher stops at once; what hangs longer than this (a dead NFS server) is left. */
 const STOP_MS = 900;

@@ -4,9 +4,10 @@
  */
 
 import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
+import { conditionOf } from '../core/broker.ts';
 import { PROBE_CAUSES } from '../core/probe.ts';
 import type { Deed } from '../core/publication.ts';
-import { type CertificateStatus, probeFailures, type Snapshot } from '../core/snapshot.ts';
+import { type BrokerStatus, type CertificateStatus, probeFailures, type Snapshot } from '../core/snapshot.ts';
 import { registerProcessMetrics } from './process-metrics.ts';
 
 export interface Metrics {
@@ -30,6 +31,7 @@ export function createMetrics(read: () => Snapshot, version: string): Metrics {
   registerCertificateMetrics(registry, read);
   registerProbeMetrics(registry, read);
   registerRestartMetrics(registry, read);
+  registerBrokerMetrics(registry, read);
   gauge(registry, `${PREFIX}last_check_timestamp_seconds`, 'When the last cycle ended', () =>
     seconds(read().cycle?.at.wallMs),
   );
@@ -149,6 +151,27 @@ function registerRestartMetrics(registry: Registry, read: () => Snapshot): void 
       return last && flag(last.result === 'verified');
     },
   );
+}
+
+function registerBrokerMetrics(registry: Registry, read: () => Snapshot): void {
+  const each = (name: string, help: string, value: (broker: BrokerStatus) => boolean | undefined) =>
+    new Gauge({
+      name: `${PREFIX}${name}`,
+      help,
+      labelNames: ['container'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const broker of read().brokers) {
+          const truth = flag(value(broker));
+          if (truth !== undefined) this.set({ container: broker.container }, truth);
+        }
+      },
+    });
+  each('broker_well', 'Whether the broker was up and healthy when the engine was last asked', (broker) =>
+    broker.engineFailure === undefined ? broker.seen && conditionOf(broker.seen.state) === 'well' : undefined,
+  );
+  each('broker_current', 'Whether the broker is known to have the set on disk', ({ isCurrent }) => isCurrent);
 }
 
 function registerDurations(registry: Registry): Metrics['observe'] {

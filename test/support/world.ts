@@ -4,6 +4,7 @@
  */
 
 import type { Engine } from '../../src/adapters/engine.ts';
+import type { Brokers } from '../../src/brokers.ts';
 import type { BrokerState, EngineAnswer, EngineFailure } from '../../src/core/broker.ts';
 import type { EventName } from '../../src/core/events.ts';
 import type { PersistedStates } from '../../src/core/memory.ts';
@@ -11,7 +12,7 @@ import type { CertificateSet, FilesObservation } from '../../src/core/observatio
 import type { ProbeVerdict } from '../../src/core/probe.ts';
 import type { Settings } from '../../src/core/settings.ts';
 import { createRestart } from '../../src/restart.ts';
-import { type Brokers, type Publication, type RunProbe, startWatcher } from '../../src/watcher.ts';
+import { type Publication, type RunProbe, startWatcher } from '../../src/watcher.ts';
 import * as fix from './core-fixtures.ts';
 import { createFakeClock } from './fake-clock.ts';
 
