@@ -104,7 +104,7 @@ function momentAt(ms: number): Moment {
 
 function renewedSet(renewedMs: number): CertificateSet {
   const dates = { notBeforeMs: EPOCH_MS - DAY_MS, notAfterMs: EPOCH_MS + 90 * DAY_MS };
-  const leaf = { subject: 'CN=gateway', issuer: 'CN=CA', isCa: false, ...dates };
+  const leaf = { subject: 'CN=gateway', issuer: 'CN=CA', isCa: false, sha256: 'new', ...dates };
   return {
     kind: 'complete',
     identity: 'new',

@@ -9,13 +9,15 @@ export interface Certificate {
   readonly notAfterMs: number;
   /** basicConstraints says that this certificate may sign others */
   readonly isCa: boolean;
+  /** of its DER form, in hex */
+  readonly sha256: string;
 }
 
 const DAY_MS = 86_400_000;
 
 /** Whole days until `notAfter`, rounded down: 0 on the last day, negative once expired. */
-export function daysRemaining(certificate: Certificate, nowMs: number): number {
-  return Math.floor((certificate.notAfterMs - nowMs) / DAY_MS);
+export function daysRemaining({ notAfterMs }: Pick<Certificate, 'notAfterMs'>, nowMs: number): number {
+  return Math.floor((notAfterMs - nowMs) / DAY_MS);
 }
 
 /**

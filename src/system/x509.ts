@@ -1,6 +1,6 @@
 /** Turns PEM text into certificates as plain values, with the X.509 parser of `node:crypto` (OpenSSL). */
 
-import { X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import type { Certificate } from '../core/certificate.ts';
 import { explainNoPem, type PemBlock, parsePem } from '../core/pem.ts';
 import { messageOf } from './errors.ts';
@@ -54,6 +54,7 @@ function parseBlock(block: PemBlock): ParsedCertificate {
     notBeforeMs,
     notAfterMs,
     isCa: x509.ca,
+    sha256: createHash('sha256').update(x509.raw).digest('hex'),
     der: x509.raw,
     pem,
   };

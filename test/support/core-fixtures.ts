@@ -62,6 +62,7 @@ export function certificate(change: Partial<Certificate> = {}): Certificate {
     notBeforeMs: EPOCH_MS - 10 * DAY_MS,
     notAfterMs: EPOCH_MS + 90 * DAY_MS,
     isCa: false,
+    sha256: 'c'.repeat(64),
     ...change,
   };
 }

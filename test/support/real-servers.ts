@@ -80,10 +80,15 @@ export async function startMosquitto(setup: UpstreamSetup): Promise<RealServer> 
 
 /** Mosquitto with a listener without TLS. */
 export async function startPlainMosquitto(): Promise<RealServer> {
+  return startMosquittoWith(['allow_anonymous true']);
+}
+
+/** Mosquitto with one listener, and these lines after it; at a free port unless told. */
+export async function startMosquittoWith(lines: readonly string[], fixedPort?: number): Promise<RealServer> {
   const directory = await mkdtemp(join(tmpdir(), 'mosquitto-'));
-  const port = await closedPort();
+  const port = fixedPort ?? (await closedPort());
   const config = join(directory, 'mosquitto.conf');
-  await writeFile(config, `user root\nlistener ${port} 127.0.0.1\nallow_anonymous true\n`);
+  await writeFile(config, `${['user root', `listener ${port} 127.0.0.1`, ...lines].join('\n')}\n`);
   return start('mosquitto', ['-c', config], { port, files: { directory } });
 }
 

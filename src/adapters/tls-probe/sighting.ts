@@ -36,9 +36,9 @@ function serverOf(der: Buffer, nowMs: number): Pick<ServerSighting, 'server'> {
     const x509 = new X509Certificate(der);
     const subject = printable(distinguishedName(x509.subject));
     const issuer = printable(distinguishedName(x509.issuer));
-    const dates = { notBeforeMs: x509.validFromDate.getTime(), notAfterMs: x509.validToDate.getTime() };
-    const days = daysRemaining({ subject, issuer, isCa: x509.ca, ...dates }, nowMs);
-    return { server: { subject, issuer, notAfterMs: dates.notAfterMs, daysRemaining: days } };
+    const notAfterMs = x509.validToDate.getTime();
+    const days = daysRemaining({ notAfterMs }, nowMs);
+    return { server: { subject, issuer, notAfterMs, daysRemaining: days } };
   } catch {
     // a certificate that cannot be read is described by the handshake's own error
     return {};
