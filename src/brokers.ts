@@ -1,17 +1,31 @@
 /** The brokers that are looked after: who they are, and how to speak with the engine about each. */
 
+import { resolve } from 'node:path';
+import { type BridgeWatch, createBridgeWatch } from './adapters/bridge-watch.ts';
 import { systemClock } from './adapters/clock.ts';
 import { type CallOptions, failure } from './adapters/engine/http.ts';
 import { createLabelSearch } from './adapters/engine/labelled.ts';
 import { createEngine, type Engine } from './adapters/engine.ts';
+import { presentedLeaf } from './adapters/listener-certificate.ts';
 import type { EngineAnswer } from './core/broker.ts';
-import type { Settings } from './core/settings.ts';
+import type { BrokerUrl, Settings } from './core/settings.ts';
 import { createRestart, type RestartBroker } from './restart.ts';
 
 /** Conversation with the engine about one broker. */
 export interface BrokerParts {
   readonly engine: Engine;
   readonly restart: RestartBroker;
+}
+
+/** A place where one may listen for what a broker says of its bridges. */
+export interface BridgeSource {
+  /** the broker that listens there; undefined: it speaks for all of them */
+  readonly container: string | undefined;
+  readonly url: BrokerUrl;
+  /** Begins to listen; told of every change until it is closed. */
+  watch(onChange: () => void): BridgeWatch;
+  /** see {@link presentedLeaf} */
+  presentedLeaf(): Promise<string | undefined>;
 }
 
 /** The brokers that are looked after. */
@@ -21,6 +35,20 @@ export interface Brokers {
   /** what they are before anybody has asked the engine */
   readonly first: readonly string[];
   of(container: string): BrokerParts;
+}
+
+/** Where the settings say that bridges are to be looked at. */
+export function bridgeSourcesOf(settings: Settings): readonly BridgeSource[] {
+  const { brokerUrls, brokerCredentialsFile, brokerCaFile, bridgeName, target } = settings;
+  const names = target.kind === 'containers' ? target.names : [];
+  const caFile = brokerCaFile ?? resolve(settings.certDir, settings.caCertFile);
+  return brokerUrls.map((url, index) => ({
+    container: names.length === brokerUrls.length ? names[index] : undefined,
+    url,
+    watch: (onChange) =>
+      createBridgeWatch({ url, credentialsFile: brokerCredentialsFile, caFile, bridgeName, onChange }),
+    presentedLeaf: async () => (url.tls ? presentedLeaf(url) : undefined),
+  }));
 }
 
 /** The brokers that the settings name. */

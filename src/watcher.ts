@@ -5,7 +5,7 @@ import type { Clock } from './adapters/clock.ts';
 import type { CallOptions } from './adapters/engine/http.ts';
 import type { FileEvents } from './adapters/file-events.ts';
 import type { StateFile } from './adapters/state-file.ts';
-import type { BrokerParts, Brokers } from './brokers.ts';
+import type { BridgeSource, BrokerParts, Brokers } from './brokers.ts';
 import { announce, type SaidConditions } from './core/announce.ts';
 import type { Decision, ProbeStep } from './core/decide.ts';
 import type { Announcement, Condition } from './core/events.ts';
@@ -14,9 +14,17 @@ import * as memories from './core/memory.ts';
 import type { Moment } from './core/observation.ts';
 import type { ProbePhase, ProbeVerdict } from './core/probe.ts';
 import type { CycleReport, Deed, Publication } from './core/publication.ts';
-import { brokerAdopted, restartEnded, restartTriggered } from './core/restart-events.ts';
+import {
+  brokerAdopted,
+  reloadCompleted,
+  reloadInsufficient,
+  reloadTriggered,
+  restartEnded,
+  restartTriggered,
+} from './core/restart-events.ts';
 import { decideRoll } from './core/roll.ts';
 import type { Settings } from './core/settings.ts';
+import { createReload } from './reload.ts';
 import { messageOf } from './system/errors.ts';
 import { createWake } from './wake.ts';
 
@@ -35,6 +43,8 @@ export interface WatcherParts {
   readonly certFiles: CertFiles;
   readonly createFileEvents: (onHint: () => void) => FileEvents;
   readonly brokers: Brokers;
+  /** where to listen for what brokers say of their bridges */
+  readonly bridgeSources: readonly BridgeSource[];
   /** undefined: probes are disabled */
   readonly runProbe: RunProbe | undefined;
   /** undefined: nothing outlives the process */
@@ -54,6 +64,8 @@ const CLOSEST_LOOKS_MS = 100;
 
 /** An engine that is slow to show the broker must not hold up the look at the files for long. */
 const GLANCE_TIMEOUT_MS = 1_000;
+
+type RestartStep = Extract<Decision['steps'][number], { kind: 'restart' }>;
 
 /** A broker, and what is remembered of it. */
 interface Watched extends BrokerParts {
@@ -78,6 +90,7 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
     | { readonly identity: string; readonly abort: AbortController; readonly ended: Promise<void> }
     | undefined;
   let isRestarting = false;
+  const bridgeWatches = parts.bridgeSources.map((source) => ({ source, watch: source.watch(wake.hint) }));
 
   async function run() {
     await loadState();
@@ -87,6 +100,7 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
       await wake.sleepUntil(nextLookMonoMs, lookMonoMs + CLOSEST_LOOKS_MS, signal);
     }
     fileEvents.close();
+    await Promise.all(bridgeWatches.map(({ watch }) => watch.close()));
     probing?.abort.abort();
     await probing?.ended;
   }
@@ -116,6 +130,7 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
     const files = await certFiles.observe(clock.now().monoMs);
     const seen = clock.now();
     rememberOfAll((memory) => memories.rememberFiles(memory, files, seen));
+    hearOfBridges();
     await saveState();
     if (probing !== undefined && probing.identity !== files.identity) probing.abort.abort();
     const view = ({ memory, settings }: Watched, now: Moment): View => ({ now, files, memory, settings });
@@ -195,12 +210,61 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
     );
   }
 
-  async function restart(step: Extract<Decision['steps'][number], { kind: 'restart' }>) {
+  function hearOfBridges() {
+    const now = clock.now();
+    for (const { source, watch } of bridgeWatches) {
+      // one that speaks for all of them is heard for the first
+      const broker = source.container === undefined ? watched[0] : named(source.container);
+      if (broker !== undefined) broker.memory = memories.rememberBridges(broker.memory, watch.sight(), now);
+    }
+  }
+
+  /** Tries the gentle way where the settings want it. Resolves with true if no restart has to follow. */
+  async function reload({ container, set, broker: before }: RestartStep): Promise<boolean> {
+    const broker = named(container);
+    const heard = bridgeWatches.find(({ source }) => source.container === container);
+    if (settings.reloadStrategy === 'restart' || heard === undefined || !before.up) return false;
+    if (!memories.maySuffice(broker.memory, set, heard.watch.sight(), heard.source.url)) return false;
+    const { source, watch } = heard;
+    const sight = watch.sight;
+    const reloadBroker = createReload({
+      ...source,
+      engine: broker.engine,
+      clock,
+      settings: broker.settings,
+      sight,
+    });
+    tell([reloadTriggered(broker.memory, set, broker.settings)], { kind: 'restart_asked' });
+    const began = clock.now();
+    broker.memory = memories.rememberRestartIntent(broker.memory, began);
+    await saveState();
+    const outcome = await reloadBroker(before, set);
+    const now = clock.now();
+    const tookMs = now.monoMs - began.monoMs;
+    const deed = { kind: 'reload_ended', container, proven: outcome.kind !== 'unproven' } as const;
+    if (outcome.kind === 'unproven') {
+      tell([reloadInsufficient(set, outcome.why, tookMs, broker.settings)], deed);
+      return false;
+    }
+    if (outcome.kind === 'proven') {
+      broker.memory = memories.rememberReload(broker.memory, set, outcome.broker, now);
+      tell([reloadCompleted(set, outcome.proof, tookMs, broker.settings)], deed);
+    } else tell([], deed);
+    await saveState();
+    return true;
+  }
+
+  async function restart(step: RestartStep) {
+    isRestarting = true;
+    if (!(await reload(step))) await restartNow(step);
+    isRestarting = false;
+  }
+
+  async function restartNow(step: RestartStep) {
     const broker = named(step.container);
     const previousRestartMonoMs = broker.memory.lastRestartMonoMs;
     tell(restartTriggered(broker.memory, step.set, broker.settings), { kind: 'restart_asked' });
     broker.memory = memories.rememberRestartIntent(broker.memory, clock.now());
-    isRestarting = true;
     await saveState();
     const outcome = await broker.restart(step.broker);
     const now = clock.now();
@@ -215,7 +279,6 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
     const deed = { kind: 'restart_ended', container: step.container, outcome } as const;
     tell(restartEnded(outcome, step.set, now, broker.settings), deed);
     await saveState();
-    isRestarting = false;
   }
 
   async function adopt(step: Extract<Decision['steps'][number], { kind: 'adopt' }>) {

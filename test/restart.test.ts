@@ -65,6 +65,9 @@ function scriptedEngine(
       await clock.sleep(tookMs, never);
       return answer;
     },
+    async hangUp() {
+      throw new Error('a restart sends no signal');
+    },
     async inspect({ timeoutMs }: CallOptions = {}) {
       heard.inspectTimeouts.push(timeoutMs);
       await clock.sleep(Math.min(inspectTakesMs, timeoutMs ?? inspectTakesMs), never);

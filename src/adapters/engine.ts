@@ -6,7 +6,15 @@
 import * as v from 'valibot';
 import type { BrokerState, EngineAnswer } from '../core/broker.ts';
 import type { EngineEndpoint } from '../core/settings.ts';
-import { ANSWER_MS, type CallOptions, createCaller, failure, refusal, versionPrefix } from './engine/http.ts';
+import {
+  ANSWER_MS,
+  type CallOptions,
+  createCaller,
+  failure,
+  type Reply,
+  refusal,
+  versionPrefix,
+} from './engine/http.ts';
 
 export interface Engine {
   /** `GET /_ping` for the API version, then `GET /containers/{id}/json`. */
@@ -16,6 +24,8 @@ export interface Engine {
    * is killed (negative: for ever), and starts it. `t` is always given: without it Podman kills at once.
    */
   restart(stopTimeoutS: number): Promise<EngineAnswer<undefined>>;
+  /** `POST /containers/{id}/kill?signal=SIGHUP`: Mosquitto reads its configuration and certificates again. */
+  hangUp(): Promise<EngineAnswer<undefined>>;
 }
 
 /** What stopping, killing and starting may take beyond the grace period. */
@@ -68,14 +78,23 @@ export function createEngine(endpoint: EngineEndpoint, container: string): Engin
       `${prefix}${path}/restart?t=${stopTimeoutS}`,
       graceMs + RESTART_MARGIN_MS,
     );
-    if (!answer.ok) return answer;
-    const { status } = answer.value;
-    if (status === 204) return { ok: true, value: undefined };
-    if (status < 300) return failure('bad_answer', `restarting ${container}: HTTP ${status}, not 204`, true);
-    return refusal(answer.value, 'restarting', container, status >= 500);
+    return answer.ok ? done(answer.value, 'restarting', container) : answer;
   }
 
-  return { inspect, restart };
+  async function hangUp(): Promise<EngineAnswer<undefined>> {
+    const answer = await call('POST', `${prefix}${path}/kill?signal=SIGHUP`, ANSWER_MS);
+    return answer.ok ? done(answer.value, 'signalling', container) : answer;
+  }
+
+  return { inspect, restart, hangUp };
+}
+
+/** Only 204 says that it was done. */
+function done(reply: Reply, doing: string, container: string): EngineAnswer<undefined> {
+  const { status } = reply;
+  if (status === 204) return { ok: true, value: undefined };
+  if (status < 300) return failure('bad_answer', `${doing} ${container}: HTTP ${status}, not 204`, true);
+  return refusal(reply, doing, container, status >= 500);
 }
 
 function readInspection(body: string, container: string): EngineAnswer<BrokerState> {

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../adapters/clock.ts';
 import { createStateFile } from '../adapters/state-file.ts';
-import { brokersOf } from '../brokers.ts';
+import { bridgeSourcesOf, brokersOf } from '../brokers.ts';
 import type { Level } from '../core/assess.ts';
 import type { View } from '../core/facts.ts';
 import * as memories from '../core/memory.ts';
@@ -28,6 +28,9 @@ export interface CheckOptions {
 
 /** As monitoring plugins exit. */
 const EXIT_CODES: Readonly<Record<Level, number>> = { ok: 0, warning: 1, critical: 2, unknown: 3 };
+
+/** A broker that has not told of its bridges by then is not well. */
+const BRIDGES_TIMEOUT_MS = 3_000;
 
 /** An engine that has not answered by then is not well. */
 const ENGINE_TIMEOUT_MS = 5_000;
@@ -54,10 +57,11 @@ async function examine(settings: Settings, stop: AbortSignal): Promise<Examinati
   const seen = systemClock.now();
   // as a daemon that has been up for a moment: its caution right after the start is no news to anybody here
   const justNow = { wallMs: seen.wallMs - PREDECESSOR_MS, monoMs: seen.monoMs - PREDECESSOR_MS };
-  const [verdict, looks, chain] = await Promise.all([
+  const [verdict, looks, chain, bridges] = await Promise.all([
     probe(settings, files, stop),
     lookAtBrokers(settings, stop),
     chainOf(settings, files),
+    hearOfBridges(settings),
   ]);
   const now = systemClock.now();
   const brokers = looks.map(({ container, answer }): View => {
@@ -65,6 +69,8 @@ async function examine(settings: Settings, stop: AbortSignal): Promise<Examinati
     let memory = memories.createMemory(justNow, persisted.get(container));
     memory = memories.rememberFiles(memory, files, seen);
     memory = memories.rememberBroker(memory, files, answer, now, own);
+    const heard = bridges.find((each) => (each.container ?? looks[0]?.container) === container);
+    if (heard !== undefined) memory = memories.rememberBridges(memory, heard.sight, now);
     return { now, files, memory: withVerdict(memory, files, verdict, now), settings: own };
   });
   const { lead, decision } = decideRoll(brokers);
@@ -88,6 +94,20 @@ async function lookAtBrokers(settings: Settings, signal: AbortSignal) {
       container,
       answer: await brokers.of(container).engine.inspect(options),
     })),
+  );
+}
+
+/** What each broker says of its bridges; one that says nothing in time is not waited for. */
+async function hearOfBridges(settings: Settings) {
+  return Promise.all(
+    bridgeSourcesOf(settings).map(async ({ container, watch }) => {
+      const watching = watch(() => undefined);
+      const deadline = systemClock.now().monoMs + BRIDGES_TIMEOUT_MS;
+      while (!watching.sight().ok && systemClock.now().monoMs < deadline) await sleep(BETWEEN_LOOKS_MS);
+      const sight = watching.sight();
+      await watching.close();
+      return { container, sight };
+    }),
   );
 }
 

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { systemClock } from '../adapters/clock.ts';
 import { createFileEvents } from '../adapters/file-events.ts';
 import { createStateFile } from '../adapters/state-file.ts';
-import { brokersOf } from '../brokers.ts';
+import { bridgeSourcesOf, brokersOf } from '../brokers.ts';
 import type { Announcement } from '../core/events.ts';
 import type { Settings } from '../core/settings.ts';
 import { createLog, type Log } from '../surfaces/log.ts';
@@ -35,6 +35,7 @@ export async function run(
       certFiles: certFilesOf(settings),
       createFileEvents: (onHint) => createFileEvents(certDir, onHint),
       brokers: brokersOf(settings),
+      bridgeSources: bridgeSourcesOf(settings),
       runProbe: probeOf(settings),
       stateFile: settings.stateFile === undefined ? undefined : createStateFile(resolve(settings.stateFile)),
       publish: (publication) => {

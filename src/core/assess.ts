@@ -10,14 +10,14 @@ import type { Decision } from './decide.ts';
 import { type Details, EVENTS, type EventName } from './events.ts';
 import type { View } from './facts.ts';
 import type { Moment } from './observation.ts';
-import { holdOf, type ProbeCause, type ProbeFailure } from './probe.ts';
+import { holdOf, type ProbeCause, type ProbeFailure, probeSentence } from './probe.ts';
 
 export type Level = 'ok' | 'warning' | 'critical' | 'unknown';
 
 /** Something that is wrong now. */
 export interface Finding {
   readonly level: 'warning' | 'critical';
-  readonly about: 'certificates' | 'upstream' | 'broker' | 'watcher';
+  readonly about: 'certificates' | 'upstream' | 'broker' | 'bridge' | 'watcher';
   readonly sentence: string;
   /** what to try */
   readonly advice: string | undefined;
@@ -103,6 +103,7 @@ const ABOUT: Partial<Record<EventName, Finding['about']>> = {
   restart_failed: 'broker',
   broker_not_running: 'broker',
   roll_stopped: 'broker',
+  bridge_down: 'bridge',
 };
 
 const ADVICE: Partial<Record<EventName, string>> = {
@@ -137,30 +138,6 @@ const CRITICAL_CAUSES: ReadonlySet<ProbeCause> = new Set([...OUR_CAUSES, 'client
 export function probeLevel({ cause, keyUnreadable }: ProbeFailure): 'warning' | 'critical' {
   return CRITICAL_CAUSES.has(cause) && keyUnreadable !== true ? 'critical' : 'warning';
 }
-
-/** What a failed probe means, in one sentence without the original error. */
-export function probeSentence({ cause, keyUnreadable }: ProbeFailure): string {
-  return keyUnreadable === true
-    ? 'the watcher may not read the private key, so the upstream cannot be probed'
-    : PROBE_SENTENCES[cause];
-}
-
-const PROBE_SENTENCES: Readonly<Record<ProbeCause, string>> = {
-  local_file: 'the certificate files cannot be used for a TLS connection',
-  client_key_mismatch: 'private key and client certificate do not belong together',
-  client_cert_expired: 'the client certificate has expired',
-  dns: 'the name of the upstream cannot be resolved',
-  tcp: 'the upstream cannot be reached',
-  timeout: 'the upstream does not answer in time',
-  protocol: 'the upstream does not speak TLS as it should',
-  sni_rejected: 'the upstream does not know the server name that it is asked for',
-  server_cert_expired: "the upstream's own certificate is not valid today",
-  server_cert_untrusted: "the upstream's certificate is not signed by our CA file",
-  server_name_mismatch: "the upstream's certificate is for another name",
-  client_cert_rejected: 'the upstream refuses the client certificate',
-  closed_after_handshake: 'the upstream closes the connection right after the handshake',
-  mqtt_refused: 'the upstream accepts the certificate but refuses the MQTT login',
-};
 
 /** The broker, where no condition of the decision tells of it: one finding at most. */
 function brokerFindings(view: View): Finding[] {

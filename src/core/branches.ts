@@ -7,7 +7,7 @@ import { type BrokerState, isLeftStopped } from './broker.ts';
 import * as conditions from './conditions.ts';
 import type { Condition } from './events.ts';
 import { quietSince, type SetFacts, type View } from './facts.ts';
-import { PREDECESSOR_MS } from './memory.ts';
+import { authoritiesOf, PREDECESSOR_MS } from './memory.ts';
 import type { CertificateSet, FilesObservation } from './observation.ts';
 import { setCannotWork } from './probe.ts';
 
@@ -69,6 +69,7 @@ export type BrokerStep =
       readonly fingerprint: string;
       readonly startedAt: string;
       readonly notAfterMs: number;
+      readonly authorities: string;
     }
   | {
       readonly kind: 'restart';
@@ -257,6 +258,7 @@ function brokerAlreadyCurrent({
       fingerprint: files.fingerprint,
       startedAt,
       notAfterMs: files.leaf.notAfterMs,
+      authorities: authoritiesOf(files),
     },
   };
 }

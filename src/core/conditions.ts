@@ -1,15 +1,18 @@
 /** Words for what the decision found: one condition a function, with the details that its event promises. */
 
+import type { Bridge, BridgeSight } from './bridge.ts';
 import type { BrokerState, EngineFailure } from './broker.ts';
 import { type Certificate, daysRemaining } from './certificate.ts';
 import { formatDuration } from './duration.ts';
 import type { Condition } from './events.ts';
 import type { SetFacts, View } from './facts.ts';
 import type { CertificateSet, FileComplaint, IncompleteFiles, UnparsableFiles } from './observation.ts';
-import type { ProbeFailure } from './probe.ts';
+import { type ProbeFailure, probeSentence } from './probe.ts';
 import type { Obstacle } from './roll.ts';
 import type { Settings } from './settings.ts';
 import { timestamp } from './timestamp.ts';
+
+type HeardBridges = Extract<BridgeSight, { ok: true }>;
 
 /** The sentence for people that a condition carries. */
 export function messageOf({ details }: Condition): string {
@@ -231,6 +234,97 @@ export function brokerNotRunning({ files, settings }: SetFacts, broker: BrokerSt
       fingerprint: files.fingerprint,
       message: `${settings.container} ${never ? 'was never started' : 'was stopped'} and is left alone: it reads the new certificates when it is started`,
     },
+  };
+}
+
+/**
+ * What is heard of the bridges: of each whether it is up, said anew after every restart. While a broker has just been
+ * restarted, or the watcher has just come or lost its connection, a bridge that is down is not worth a word yet.
+ */
+export function ofBridges(view: View): Condition[] {
+  const { memory, settings, now } = view;
+  const { bridges, lastRestartMonoMs } = memory;
+  if (bridges === undefined) return [];
+  const isQuiet = now.monoMs < (bridgesSettledAt(view) ?? now.monoMs);
+  const { sight } = bridges;
+  if (!sight.ok) return isQuiet ? [] : [bridgesUnknown(sight)];
+  const run = `since ${lastRestartMonoMs ?? 'the start'}`;
+  return expectedBridges(sight, settings).flatMap(({ connection, up }): Condition[] => {
+    const about = `${settings.container} ${connection}`;
+    const details = { container: settings.container, connection };
+    if (up) {
+      const message = `the bridge ${connection} of ${settings.container} is connected`;
+      return [{ event: 'bridge_connected', about, subject: run, details: { ...details, message } }];
+    }
+    return isQuiet ? [] : [bridgeDown(view, sight, connection, run)];
+  });
+}
+
+/** Monotonic milliseconds until which bridges may take their time; undefined if nobody listens. */
+export function bridgesSettledAt({ memory, settings }: View): number | undefined {
+  const { bridges, lastRestartMonoMs = Number.NEGATIVE_INFINITY } = memory;
+  if (bridges === undefined) return undefined;
+  const afterRestart = lastRestartMonoMs + settings.verifyTimeoutMs;
+  // a connection of ours that is lost, and a bridge that was not there from the beginning, get the same time
+  const isNew = !bridges.sight.ok || expectedBridges(bridges.sight, settings).some(isUnheard(bridges.sight));
+  return isNew ? Math.max(afterRestart, bridges.sinceMonoMs + settings.verifyTimeoutMs) : afterRestart;
+}
+
+/** Those that were heard of, and the one that has a name in the settings. */
+function expectedBridges(
+  sight: HeardBridges,
+  { bridgeName }: Settings,
+): readonly Pick<Bridge, 'connection' | 'up'>[] {
+  if (sight.bridges.length > 0 || bridgeName === undefined) return sight.bridges;
+  return [{ connection: bridgeName, up: false }];
+}
+
+function isUnheard({ bridges }: HeardBridges) {
+  return ({ connection }: Pick<Bridge, 'connection'>) =>
+    !bridges.some((bridge) => bridge.connection === connection);
+}
+
+function bridgeDown(
+  { memory, settings }: View,
+  sight: HeardBridges,
+  connection: string,
+  run: string,
+): Condition {
+  const { container } = settings;
+  const verdict = memory.lastVerdict?.verdict;
+  const failure = verdict?.ok === false ? verdict : undefined;
+  const isUnknown = isUnheard(sight)({ connection });
+  const why = isUnknown
+    ? 'the broker knows no bridge of this name'
+    : failure !== undefined
+      ? probeSentence(failure)
+      : verdict === undefined
+        ? 'the upstream has not been asked why'
+        : 'although the upstream accepts the client certificate';
+  const hint = isUnknown
+    ? `check BRIDGE_NAME, and that the bridge has no "notifications false": see $SYS/broker/connection/# of the broker`
+    : (failure?.hint ?? `see docker logs ${container}`);
+  return {
+    event: 'bridge_down',
+    about: `${container} ${connection}`,
+    subject: `${run} ${failure?.cause}`,
+    details: {
+      container,
+      connection,
+      cause: failure?.cause,
+      error: failure?.error,
+      message: `the bridge ${connection} of ${container} is down: ${why}`,
+      hint,
+    },
+  };
+}
+
+function bridgesUnknown({ problem, hint }: Extract<BridgeSight, { ok: false }>): Condition {
+  return {
+    event: 'watch_degraded',
+    about: `bridges ${problem}`,
+    subject: problem,
+    details: { part: 'bridges', message: `nobody knows whether the bridges are up: ${problem}`, hint },
   };
 }
 

@@ -56,7 +56,13 @@ export function decide(view: View): Decision {
   const { now, memory, settings } = view;
   const { verdict, path } = walk(view);
   const probe = probeDue(view);
-  const looks = [verdict.untilMonoMs, probe.atMonoMs, expiryAt(view), now.monoMs + settings.checkIntervalMs];
+  const looks = [
+    verdict.untilMonoMs,
+    probe.atMonoMs,
+    expiryAt(view),
+    conditions.bridgesSettledAt(view),
+    now.monoMs + settings.checkIntervalMs,
+  ];
   const steps = [probe.step, verdict.step].filter((step) => step !== undefined);
   return {
     path: [
@@ -68,7 +74,12 @@ export function decide(view: View): Decision {
     reason: verdict.reason,
     sentence: verdict.sentence,
     steps,
-    conditions: [...conditions.ofSet(view), ...(verdict.conditions ?? []), ...conditions.ofProbe(view)],
+    conditions: [
+      ...conditions.ofSet(view),
+      ...(verdict.conditions ?? []),
+      ...conditions.ofProbe(view),
+      ...conditions.ofBridges(view),
+    ],
     transient: verdict.transient ?? false,
     pending: verdict.pending ?? false,
     untilMonoMs: verdict.untilMonoMs,

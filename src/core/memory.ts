@@ -3,10 +3,11 @@
  * function here takes a memory and returns a new one.
  */
 
+import { type BridgeMemory, type BridgeSight, sameSight } from './bridge.ts';
 import { type BrokerState, type EngineAnswer, isLeftStopped, type RestartOutcome } from './broker.ts';
 import type { CertificateSet, FilesObservation, Moment } from './observation.ts';
 import { type ProbeFailure, type ProbeVerdict, setCannotWork, standingRejection } from './probe.ts';
-import type { Settings } from './settings.ts';
+import type { BrokerUrl, Settings } from './settings.ts';
 
 /** The set that the broker is known to have loaded, or has been restarted for. */
 export interface Applied {
@@ -15,6 +16,16 @@ export interface Applied {
   readonly startedAt: string | undefined;
   /** when its client certificate expires, milliseconds since the epoch; undefined if it was never seen */
   readonly notAfterMs?: number | undefined;
+  /** its CA certificates, see {@link authoritiesOf}; undefined if they were never seen */
+  readonly authorities?: string | undefined;
+}
+
+/** The CA certificates of a set as a text to compare: a listener takes up new ones only when it is started. */
+export function authoritiesOf({ authorities }: CertificateSet): string {
+  return authorities
+    .map(({ sha256 }) => sha256.slice(0, 16))
+    .toSorted()
+    .join(' ');
 }
 
 /** The probe of one set, as far as it has come. */
@@ -57,6 +68,8 @@ export interface Memory {
     | undefined;
   /** the engine's last answer of all, whatever it was asked for, as told to people */
   readonly glance: { readonly answer: EngineAnswer<BrokerState>; readonly at: Moment } | undefined;
+  /** what is heard of its bridges, where somebody listens */
+  readonly bridges: BridgeMemory | undefined;
   /** how often in a row the pending restart could not be done */
   readonly fruitless: number;
   /** `FinishedAt` of a broker that our own failed restart left stopped */
@@ -104,6 +117,7 @@ export function createMemory(now: Moment, persisted: PersistedState | undefined)
     predecessor: undefined,
     broker: undefined,
     glance: undefined,
+    bridges: undefined,
     fruitless: 0,
     stoppedByUs: persisted?.stoppedByUs,
     lastRestart: undefined,
@@ -287,7 +301,49 @@ export function rememberRestart(
     fingerprint: set.fingerprint,
     startedAt: outcome.broker?.startedAt,
     notAfterMs: set.leaf.notAfterMs,
+    authorities: authoritiesOf(set),
   });
+}
+
+/** The broker has been signalled, and has proved to run with this set since; the cooldown counts from here. */
+export function rememberReload(
+  memory: Memory,
+  set: CertificateSet,
+  broker: BrokerState,
+  now: Moment,
+): Memory {
+  const reloaded: Memory = {
+    ...memory,
+    lastRestartMonoMs: now.monoMs,
+    glance: { answer: { ok: true, value: broker }, at: now },
+  };
+  return rememberApplied(reloaded, {
+    fingerprint: set.fingerprint,
+    startedAt: broker.startedAt,
+    notAfterMs: set.leaf.notAfterMs,
+    authorities: authoritiesOf(set),
+  });
+}
+
+/**
+ * Whether a signal may be enough for this set: bridges can connect again, and a TLS listener can present the new
+ * certificate, but takes up other CA certificates only when the broker is started.
+ */
+export function maySuffice(
+  { applied }: Memory,
+  set: CertificateSet,
+  sight: BridgeSight,
+  url: BrokerUrl,
+): boolean {
+  if (sight.ok && sight.bridges.length > 0) return true;
+  return url.tls && applied?.authorities === authoritiesOf(set);
+}
+
+/** Takes in what is heard of the broker's bridges. */
+export function rememberBridges(memory: Memory, sight: BridgeSight, now: Moment): Memory {
+  const before = memory.bridges;
+  const isSame = before !== undefined && sameSight(before.sight, sight);
+  return { ...memory, bridges: { sight, sinceMonoMs: isSame ? before.sinceMonoMs : now.monoMs } };
 }
 
 /** What the engine said last during a restart. */

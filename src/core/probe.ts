@@ -104,3 +104,27 @@ export function holdOf(
   if (gate === 'rejected') return rejection;
   return verdict?.ok === false && verdict.keyUnreadable !== true ? verdict : rejection;
 }
+
+/** What a failed probe means, in one sentence without the original error. */
+export function probeSentence({ cause, keyUnreadable }: ProbeFailure): string {
+  return keyUnreadable === true
+    ? 'the watcher may not read the private key, so the upstream cannot be probed'
+    : PROBE_SENTENCES[cause];
+}
+
+const PROBE_SENTENCES: Readonly<Record<ProbeCause, string>> = {
+  local_file: 'the certificate files cannot be used for a TLS connection',
+  client_key_mismatch: 'private key and client certificate do not belong together',
+  client_cert_expired: 'the client certificate has expired',
+  dns: 'the name of the upstream cannot be resolved',
+  tcp: 'the upstream cannot be reached',
+  timeout: 'the upstream does not answer in time',
+  protocol: 'the upstream does not speak TLS as it should',
+  sni_rejected: 'the upstream does not know the server name that it is asked for',
+  server_cert_expired: "the upstream's own certificate is not valid today",
+  server_cert_untrusted: "the upstream's certificate is not signed by our CA file",
+  server_name_mismatch: "the upstream's certificate is for another name",
+  client_cert_rejected: 'the upstream refuses the client certificate',
+  closed_after_handshake: 'the upstream closes the connection right after the handshake',
+  mqtt_refused: 'the upstream accepts the certificate but refuses the MQTT login',
+};

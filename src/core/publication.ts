@@ -11,6 +11,7 @@ import type { ProbeVerdict } from './probe.ts';
 export type Deed =
   | { readonly kind: 'restart_asked' }
   | { readonly kind: 'restart_ended'; readonly container: string; readonly outcome: RestartOutcome }
+  | { readonly kind: 'reload_ended'; readonly container: string; readonly proven: boolean }
   | { readonly kind: 'probe_ended'; readonly verdict: ProbeVerdict };
 
 /** A decision, the broker that it is about, and all brokers with it among them. */

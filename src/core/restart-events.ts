@@ -27,6 +27,61 @@ export function restartTriggered(memory: Memory, set: CertificateSet, settings: 
   ];
 }
 
+/** A reload is about to be tried. */
+export function reloadTriggered(memory: Memory, set: CertificateSet, { container }: Settings): Announcement {
+  return {
+    event: 'mosquitto_reload_triggered',
+    details: {
+      container,
+      fingerprint: set.fingerprint,
+      previous_fingerprint: memory.applied?.fingerprint,
+      subject: set.leaf.subject,
+      not_after: timestamp(set.leaf.notAfterMs),
+      message: `the certificates have changed; ${container} is told to read them again (SIGHUP)`,
+    },
+  };
+}
+
+/** The signal was enough. */
+export function reloadCompleted(
+  set: CertificateSet,
+  proof: 'bridge' | 'listener',
+  tookMs: number,
+  { container }: Settings,
+): Announcement {
+  const shown = proof === 'bridge' ? 'its bridges have connected again' : 'its listener presents them';
+  return {
+    event: 'reload_completed',
+    details: {
+      container,
+      fingerprint: set.fingerprint,
+      duration_ms: Math.round(tookMs),
+      proof,
+      message: `${container} has taken up the new certificates without a restart: ${shown}`,
+    },
+  };
+}
+
+/** Nothing shows that the signal was enough: a restart follows. */
+export function reloadInsufficient(
+  set: CertificateSet,
+  why: string,
+  tookMs: number,
+  { container }: Settings,
+): Announcement {
+  return {
+    event: 'reload_insufficient',
+    details: {
+      container,
+      fingerprint: set.fingerprint,
+      duration_ms: Math.round(tookMs),
+      error: why,
+      message: `the signal was not enough for ${container}: ${why}; it is restarted`,
+      hint: 'bridges take up new certificates by a signal only with Mosquitto 2.1 and bridge_reload_type immediate; without it, RELOAD_STRATEGY=restart is quicker',
+    },
+  };
+}
+
 /** How a restart ended. One that did not happen stays a condition of the cycles that follow. */
 export function restartEnded(
   outcome: RestartOutcome,

@@ -3,11 +3,13 @@
  * turn it is. They are restarted one by one, and none while another one is not well. Pure.
  */
 
+import { allUp } from './bridge.ts';
 import { conditionOf, isSteady } from './broker.ts';
-import { messageOf, rollStopped } from './conditions.ts';
+import { bridgesSettledAt, messageOf, ofBridges, rollStopped } from './conditions.ts';
 import { type Decision, decide } from './decide.ts';
 import type { Condition } from './events.ts';
 import type { View } from './facts.ts';
+import type { ProbeCause, ProbeVerdict } from './probe.ts';
 
 /** The decision of a cycle, and the broker that it is about. */
 export interface Roll {
@@ -43,7 +45,10 @@ export function decideRoll(views: readonly View[]): Roll {
     decision: {
       ...decision,
       steps: stepsOf(decision, turns),
-      conditions: decision.conditions.map((condition) => ofBroker(condition, lead.view)),
+      conditions: [
+        ...decision.conditions.map((condition) => ofBroker(condition, lead.view)),
+        ...bridgesOfOthers(lead, turns),
+      ],
       nextLookMonoMs: Math.min(...turns.map((turn) => turn.decision.nextLookMonoMs)),
     },
   };
@@ -95,7 +100,8 @@ function engineFailure({ memory, settings }: View, turns: readonly Turn[]): Cond
 }
 
 /** What speaks against a restart of another broker while this one is as it is; undefined if it is well. */
-function obstacleOf({ memory, settings, files, now }: View): Obstacle | undefined {
+function obstacleOf(view: View): Obstacle | undefined {
+  const { memory, settings, files, now } = view;
   const { container } = settings;
   const { glance, lastRestart } = memory;
   const hint = `mend ${container}, or take it off the list; the roll goes on by itself`;
@@ -108,11 +114,36 @@ function obstacleOf({ memory, settings, files, now }: View): Obstacle | undefine
     return { container, problem: PROBLEMS[condition], hint, isPassing: condition === 'starting' };
   }
   const isOfThisSet = files.kind === 'complete' && lastRestart?.fingerprint === files.fingerprint;
-  const wasUnwell = isOfThisSet && lastRestart.outcome.kind === 'unhealthy';
-  if (!wasUnwell || isSteady(answer.value, now.wallMs)) return undefined;
-  const problem = `was not well after its restart: ${lastRestart.outcome.why}`;
-  return { container, problem, hint, isPassing: false };
+  if (isOfThisSet && lastRestart.outcome.kind === 'unhealthy' && !isSteady(answer.value, now.wallMs)) {
+    const problem = `was not well after its restart: ${lastRestart.outcome.why}`;
+    return { container, problem, hint, isPassing: false };
+  }
+  return isOfThisSet ? bridgeObstacle(view) : undefined;
 }
+
+/** A bridge that the new set has not brought back, although the upstream can be reached. */
+function bridgeObstacle(view: View): Obstacle | undefined {
+  const { memory, settings, now } = view;
+  const { bridges, lastVerdict } = memory;
+  if (bridges === undefined || allUp(bridges.sight) || isUnreachable(lastVerdict?.verdict)) return undefined;
+  const isPassing = now.monoMs < (bridgesSettledAt(view) ?? now.monoMs);
+  if (bridges.sight.ok && bridges.sight.bridges.length === 0 && !isPassing) return undefined;
+  const problem = 'has been restarted and its bridge is not up';
+  const hint = `see docker logs ${settings.container}; the roll goes on by itself when the bridge is up`;
+  return { container: settings.container, problem, hint, isPassing };
+}
+
+/** Then no bridge can be up, and a site without a network rotates all the same. */
+function isUnreachable(verdict: ProbeVerdict | undefined): boolean {
+  return verdict?.ok === false && !OUR_FAULT.has(verdict.cause);
+}
+
+const OUR_FAULT: ReadonlySet<ProbeCause> = new Set([
+  'local_file',
+  'client_key_mismatch',
+  'client_cert_expired',
+  'client_cert_rejected',
+]);
 
 const PROBLEMS = {
   starting: 'is starting',
@@ -134,6 +165,12 @@ function stopped(obstacle: Obstacle, turns: readonly Turn[]): Condition {
     notDone: names(turns.filter(isWaiting)),
     fingerprint,
   });
+}
+
+/** Bridges are told of for every broker, whoever has its turn. */
+function bridgesOfOthers(lead: Turn, turns: readonly Turn[]): Condition[] {
+  const said = new Set(ofBridges(lead.view).map(({ about }) => about));
+  return turns.flatMap(({ view }) => ofBridges(view)).filter(({ about }) => !said.has(about));
 }
 
 /** Every broker that turns out to have the set is remembered in the same cycle; at most one is restarted. */

@@ -5,6 +5,7 @@
 
 import { type Assessment, assess, type Finding, NOTHING_KNOWN } from './assess.ts';
 import type { Reason, State } from './branches.ts';
+import type { BridgeSight } from './bridge.ts';
 import { type BrokerState, ENGINE_CAUSES, type EngineFailure, type RestartOutcome } from './broker.ts';
 import { type Certificate, daysRemaining } from './certificate.ts';
 import type { Decision } from './decide.ts';
@@ -26,12 +27,17 @@ export type SuppressionReason = (typeof SUPPRESSION_REASONS)[number];
 export const RESTART_FAILURE_CAUSES = [...ENGINE_CAUSES, 'broker_unhealthy'] as const;
 export type RestartFailureCause = (typeof RESTART_FAILURE_CAUSES)[number];
 
+export const RELOAD_RESULTS = ['proven', 'insufficient'] as const;
+export type ReloadResult = (typeof RELOAD_RESULTS)[number];
+
 /** Counts since the start of the process. */
 export interface Totals {
   readonly probeSuccesses: number;
   readonly probeFailures: Readonly<Record<ProbeCause, number>>;
   /** restarts that may have reached the broker */
   readonly restarts: number;
+  /** signals that were proved to be enough, and those that a restart had to follow */
+  readonly reloads: Readonly<Record<ReloadResult, number>>;
   readonly restartFailures: Readonly<Record<RestartFailureCause, number>>;
   readonly suppressed: Readonly<Record<SuppressionReason, number>>;
 }
@@ -103,6 +109,8 @@ export interface BrokerStatus {
   readonly applied: Applied | undefined;
   /** that is the set on disk; undefined while nothing readable lies there */
   readonly isCurrent: boolean | undefined;
+  /** what is heard of its bridges, where somebody listens */
+  readonly bridges: BridgeSight | undefined;
 }
 
 export interface EventRecord {
@@ -183,6 +191,7 @@ export function createHistory(settings: Settings, started: Moment): History {
       probeSuccesses: 0,
       probeFailures: zeros(PROBE_CAUSES),
       restarts: 0,
+      reloads: zeros(RELOAD_RESULTS),
       restartFailures: zeros(RESTART_FAILURE_CAUSES),
       suppressed: zeros(SUPPRESSION_REASONS),
     },
@@ -279,7 +288,14 @@ function rememberedRestart({ memory, now }: View): number | undefined {
 
 /** A broker of which nothing is known yet. */
 export function neverSeen(container: string): BrokerStatus {
-  return { container, seen: undefined, engineFailure: undefined, applied: undefined, isCurrent: undefined };
+  return {
+    container,
+    seen: undefined,
+    engineFailure: undefined,
+    applied: undefined,
+    isCurrent: undefined,
+    bridges: undefined,
+  };
 }
 
 function brokerStatus({ memory, settings, files }: View, { brokers }: Snapshot): BrokerStatus {
@@ -290,6 +306,7 @@ function brokerStatus({ memory, settings, files }: View, { brokers }: Snapshot):
     container,
     applied,
     isCurrent: files.kind === 'complete' ? applied?.fingerprint === files.fingerprint : undefined,
+    bridges: memory.bridges?.sight,
   };
   if (glance === undefined) return { ...status, seen: undefined, engineFailure: undefined };
   const { answer, at } = glance;
@@ -319,6 +336,8 @@ function rememberDeed(history: History, deed: Deed, wallMs: number): History {
       return change(history, { restartingSinceMs: wallMs });
     case 'restart_ended':
       return rememberRestart(history, deed, wallMs);
+    case 'reload_ended':
+      return rememberReload(history, deed.proven);
     case 'probe_ended':
       return rememberProbe(history, deed.verdict, wallMs);
   }
@@ -357,6 +376,15 @@ function rememberRestart(
   if (cause === undefined) return next;
   const counted = countRestartFailure(next, cause);
   return isDone ? counted : { ...counted, countedFailure: outcome.failure };
+}
+
+/** A reload that was enough ends here; one that was not goes over into a restart. */
+function rememberReload(history: History, proven: boolean): History {
+  const { totals, restartingSinceMs } = history.snapshot;
+  return change(history, {
+    restartingSinceMs: proven ? undefined : restartingSinceMs,
+    totals: { ...totals, reloads: increase(totals.reloads, proven ? 'proven' : 'insufficient') },
+  });
 }
 
 /** Tries that fail in the same way are one record: they come every few seconds for as long as it takes. */
@@ -487,7 +515,8 @@ function restartAllowance({ steps }: Decision, { settings }: View): number {
   const { stopTimeoutS } = step.broker;
   const ownMs = stopTimeoutS === undefined ? DEFAULT_STOP_MS : stopTimeoutS * 1_000;
   const graceMs = settings.stopTimeoutMs ?? (ownMs < 0 ? ENDLESS_STOP_MS : ownMs);
-  return graceMs + settings.verifyTimeoutMs + RESTART_MARGIN_MS;
+  const reloadMs = settings.reloadStrategy === 'sighup' ? settings.verifyTimeoutMs + RESTART_MARGIN_MS : 0;
+  return reloadMs + graceMs + settings.verifyTimeoutMs + RESTART_MARGIN_MS;
 }
 
 function recordOf({ event, details }: Announcement, wallMs: number): EventRecord {

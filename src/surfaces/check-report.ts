@@ -1,10 +1,11 @@
 /** What `check` found, as an aligned table for a terminal and as JSON. */
 
-import { type Assessment, brokerLevel, type Level, probeLevel, probeSentence } from '../core/assess.ts';
+import { type Assessment, brokerLevel, type Level, probeLevel } from '../core/assess.ts';
 import { conditionOf } from '../core/broker.ts';
 import type { Step } from '../core/decide.ts';
 import { formatDuration } from '../core/duration.ts';
 import type { Moment } from '../core/observation.ts';
+import { probeSentence } from '../core/probe.ts';
 import {
   assessmentAt,
   type BrokerStatus,
@@ -116,6 +117,7 @@ function rowsOf(examination: Examination): readonly Row[] {
     ...(chain === undefined ? [] : [{ name: 'chain', ...chain }]),
     upstreamRow(snapshot),
     ...brokerRows(snapshot),
+    ...snapshot.brokers.flatMap(bridgeRows),
     daemonRow(examination, cycle),
   ].map((row) => ({ ...row, message: clip(row.message) }));
 }
@@ -201,6 +203,20 @@ function brokerRow({ container, seen, engineFailure }: BrokerStatus): Row {
     level: condition === 'well' ? 'ok' : brokerLevel(condition),
     message: `${container} is ${state.status}${health}${since}`,
   };
+}
+
+/** A bridge that is down is a warning: what to do about it stands in the row of the upstream. */
+function bridgeRows({ container, bridges }: BrokerStatus): Row[] {
+  const name = 'bridge';
+  if (bridges === undefined) return [];
+  if (!bridges.ok) return [{ name, level: 'warning', message: bridges.problem, hint: bridges.hint }];
+  if (bridges.bridges.length === 0)
+    return [{ name, level: undefined, message: `${container} tells of no bridge` }];
+  return bridges.bridges.map(({ connection, up }) => ({
+    name,
+    level: up ? 'ok' : 'warning',
+    message: `${connection} of ${container} is ${up ? 'connected' : 'down'}`,
+  }));
 }
 
 function daemonRow(examination: Examination, { sentence, waitsUntilMs }: CycleStatus): Row {

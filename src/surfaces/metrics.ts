@@ -133,6 +133,13 @@ function registerRestartMetrics(registry: Registry, read: () => Snapshot): void 
     'Changed sets that had to wait by reason, each counted once',
     () => read().totals.suppressed,
   );
+  labelled(
+    registry,
+    'reloads_total',
+    'result',
+    'Signals to take up new certificates: proven to be enough, or insufficient and followed by a restart',
+    () => read().totals.reloads,
+  );
   gauge(registry, `${PREFIX}rotation_pending`, 'Whether a changed set waits to be applied', () =>
     flag(read().cycle?.pending),
   );
@@ -171,6 +178,21 @@ function registerBrokerMetrics(registry: Registry, read: () => Snapshot): void {
   each('broker_well', 'Whether the broker was up and healthy when the engine was last asked', (broker) =>
     broker.engineFailure === undefined ? broker.seen && conditionOf(broker.seen.state) === 'well' : undefined,
   );
+  new Gauge({
+    name: `${PREFIX}bridge_connected`,
+    help: 'Whether the bridge connection is up, as its broker says',
+    labelNames: ['connection', 'container'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      const { brokers } = read();
+      for (const { container, bridges } of brokers) {
+        for (const { connection, up } of bridges?.ok === true ? bridges.bridges : []) {
+          this.set({ connection, ...(brokers.length > 1 && { container }) }, Number(up));
+        }
+      }
+    },
+  });
   each('broker_current', 'Whether the broker is known to have the set on disk', ({ isCurrent }) => isCurrent);
 }
 

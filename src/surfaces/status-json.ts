@@ -131,7 +131,7 @@ function probeDocument({ verdict, atMs }: NonNullable<Snapshot['lastProbe']>) {
 }
 
 /** One broker by itself. */
-function seenDocument({ container, seen, engineFailure, applied, isCurrent }: BrokerStatus) {
+function seenDocument({ container, seen, engineFailure, applied, isCurrent, bridges }: BrokerStatus) {
   return {
     container,
     seen_at: time(seen?.atMs),
@@ -140,6 +140,9 @@ function seenDocument({ container, seen, engineFailure, applied, isCurrent }: Br
     started_at: time(seen?.state.startedAtMs),
     applied_fingerprint: applied?.fingerprint,
     current: isCurrent,
+    bridges:
+      bridges?.ok === true ? bridges.bridges.map(({ connection, up }) => ({ connection, up })) : undefined,
+    bridges_problem: bridges?.ok === false ? clip(bridges.problem) : undefined,
     engine_failure: engineFailure && {
       at: time(engineFailure.atMs),
       cause: engineFailure.failure.cause,
@@ -173,6 +176,7 @@ function totalsDocument({ totals }: Snapshot) {
     probe_failures: totals.probeFailures,
     restarts: totals.restarts,
     restart_failures: totals.restartFailures,
+    reloads: totals.reloads,
     restarts_suppressed: totals.suppressed,
   };
 }

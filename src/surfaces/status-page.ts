@@ -4,18 +4,12 @@
  */
 
 import { createHash } from 'node:crypto';
-import {
-  type Assessment,
-  brokerLevel,
-  type Finding,
-  type Level,
-  probeLevel,
-  probeSentence,
-} from '../core/assess.ts';
+import { type Assessment, brokerLevel, type Finding, type Level, probeLevel } from '../core/assess.ts';
 import type { Reason } from '../core/branches.ts';
 import { type BrokerCondition, conditionOf } from '../core/broker.ts';
 import { formatDuration } from '../core/duration.ts';
 import type { Moment } from '../core/observation.ts';
+import { probeSentence } from '../core/probe.ts';
 import {
   assessmentAt,
   type BrokerStatus,
@@ -340,6 +334,7 @@ function brokerCard(snapshot: Snapshot, { findings }: Assessment): Markup {
 ${brokerLead(snapshot)}
 ${engineFailure && html`<p class="tone-critical">${clip(engineFailure.failure.problem)}</p><p class="quiet">${sentenceCase(engineFailure.failure.hint)}.</p>`}
 ${brokers.length > 1 && brokerTable(brokers)}
+${bridgeList(brokers)}
 <dl>${brokers.length === 1 && state && html`<dt>Started</dt><dd>${state.startedAtMs === undefined ? 'never' : `${dayAndClock(state.startedAtMs)} UTC`}</dd><dt>State</dt><dd>${state.status}${state.health && `, ${state.health}`}, as seen at ${dayAndClock(seen?.atMs ?? 0)} UTC</dd>`}${
     brokers.length === 1 &&
     cycle?.applied &&
@@ -375,6 +370,26 @@ function brokerTable(brokers: readonly BrokerStatus[]): Markup {
     return html`<tr><td class="mono">${container}</td><td class="tone-${tone}">${words}</td><td>${has}</td></tr>`;
   });
   return html`<table><caption class="visually-hidden">Brokers, in the order in which they are restarted</caption><thead><tr><th scope="col">Broker</th><th scope="col">State</th><th scope="col">Certificates</th></tr></thead><tbody>${rows}</tbody></table>`;
+}
+
+/** What is heard of bridges, where somebody listens. */
+function bridgeList(brokers: readonly BrokerStatus[]): Markup | undefined {
+  const lines = brokers.flatMap(({ container, bridges }) => {
+    if (bridges === undefined) return [];
+    const of = brokers.length > 1 && html` of <span class="mono">${container}</span>`;
+    if (!bridges.ok) {
+      return [
+        html`<p>Bridges${of}: <span class="tone-warning">not known</span>, ${clip(bridges.problem)}</p><p class="quiet">${sentenceCase(bridges.hint)}.</p>`,
+      ];
+    }
+    if (bridges.bridges.length === 0)
+      return [html`<p>Bridges${of}: <span class="quiet">none is told of</span></p>`];
+    return bridges.bridges.map(
+      ({ connection, up }) =>
+        html`<p>Bridge <span class="mono">${clip(connection)}</span>${of}: <span class="tone-${up ? 'ok' : 'warning'}">${up ? 'connected' : 'down'}</span></p>`,
+    );
+  });
+  return lines.length === 0 ? undefined : html`${lines}`;
 }
 
 function toneOf(condition: BrokerCondition): Level {

@@ -19,6 +19,8 @@ export interface BrokerOptions {
   /** a health check that says what the file `healthy` in its configuration directory says */
   readonly healthCheck?: boolean;
   readonly name?: string;
+  /** `key=value` */
+  readonly labels?: readonly string[];
   /** the network of this machine, and lines for its own /etc/hosts, `name:address`; no network unless told */
   readonly network?: { readonly hosts: readonly string[] };
 }
@@ -90,6 +92,7 @@ export async function createBroker(
         ...(options.stopSignal !== undefined && { StopSignal: options.stopSignal }),
         ...(options.stopTimeoutS !== undefined && { StopTimeout: options.stopTimeoutS }),
         ...(options.healthCheck === true && { Healthcheck: HEALTH_CHECK }),
+        Labels: Object.fromEntries((options.labels ?? []).map((label) => label.split('='))),
         HostConfig: {
           NetworkMode: options.network === undefined ? 'none' : 'host',
           ExtraHosts: options.network?.hosts ?? [],

@@ -186,6 +186,9 @@ export function createWorld({
         if (broker.state === undefined) return fix.engineFailure({ cause: 'container_missing' });
         return { ok: true, value: broker.state };
       },
+      async hangUp(): Promise<EngineAnswer<undefined>> {
+        return { ok: true, value: undefined };
+      },
       async restart(): Promise<EngineAnswer<undefined>> {
         if (world.engineDown !== undefined) return world.engineDown;
         if (broker.state === undefined) return fix.engineFailure({ cause: 'container_missing' });
@@ -239,6 +242,7 @@ export function createWorld({
             return alive(await simulated.inspect());
           },
           restart: async (seconds) => alive(await simulated.restart(seconds)),
+          hangUp: async () => alive(await simulated.hangUp()),
         };
         return { engine, restart: createRestart(engine, clock, settings) };
       },
@@ -255,6 +259,7 @@ export function createWorld({
           return { arm: async () => undefined, trouble: () => undefined, close: () => hints.delete(onHint) };
         },
         brokers: list,
+        bridgeSources: [],
         runProbe: settings.probeEnabled ? runProbe : undefined,
         stateFile: withStateFile ? stateFile : undefined,
         publish: (publication) => {
