@@ -249,7 +249,7 @@ describe('whatever happens to a pair', () => {
         const together = world.asks.filter(({ broker, othersUp }) => broker.up && !othersUp);
         expect(together).toEqual([]);
       }),
-      { numRuns: 100, seed: 20261125 },
+      { numRuns: 40, seed: 20261125 },
     );
   }, 60_000);
 
@@ -271,7 +271,7 @@ describe('whatever happens to a pair', () => {
         await world.advance(24 * HOUR_MS);
         expect(world.asks.length).toBe(before);
       }),
-      { numRuns: 100, seed: 20261125 },
+      { numRuns: 40, seed: 20261125 },
     );
   }, 60_000);
 });

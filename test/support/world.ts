@@ -5,12 +5,13 @@
 
 import type { Engine } from '../../src/adapters/engine.ts';
 import type { Brokers } from '../../src/brokers.ts';
+import type { BridgeSight } from '../../src/core/bridge.ts';
 import type { BrokerState, EngineAnswer, EngineFailure } from '../../src/core/broker.ts';
 import type { EventName } from '../../src/core/events.ts';
 import type { PersistedStates } from '../../src/core/memory.ts';
 import type { CertificateSet, FilesObservation } from '../../src/core/observation.ts';
 import type { ProbeVerdict } from '../../src/core/probe.ts';
-import type { Settings } from '../../src/core/settings.ts';
+import type { BrokerUrl, Settings } from '../../src/core/settings.ts';
 import { createRestart } from '../../src/restart.ts';
 import { type Publication, type RunProbe, startWatcher } from '../../src/watcher.ts';
 import * as fix from './core-fixtures.ts';
@@ -32,6 +33,8 @@ export interface WorldOptions {
   readonly withoutFileEvents?: boolean;
   /** the watcher has a state file */
   readonly withStateFile?: boolean;
+  /** the watcher listens for what the broker says of its bridges, at a TLS listener or not */
+  readonly brokerUrl?: BrokerUrl;
   /** several brokers, by their names */
   readonly brokers?: readonly string[];
 }
@@ -52,11 +55,13 @@ export function createWorld({
   settings: change,
   withoutFileEvents = false,
   withStateFile = false,
+  brokerUrl,
   brokers: several,
 }: WorldOptions = {}) {
   const clock = createFakeClock();
   const settings = fix.settings({
     ...change,
+    ...(brokerUrl && { brokerUrls: [brokerUrl] }),
     ...(several && { container: several.join(', '), target: { kind: 'containers', names: several } }),
   });
   const names = several ?? [settings.container];
@@ -130,6 +135,18 @@ export function createWorld({
       readonly othersUp: boolean;
     }[],
     probes: 0,
+    /** what the broker says of its bridges */
+    bridges: { ok: true, bridges: [] } as BridgeSight,
+    /** says it */
+    hearBridges(sight: BridgeSight) {
+      world.bridges = sight;
+      for (const hint of hints) hint();
+    },
+    /** the certificate that its TLS listener presents */
+    presented: undefined as string | undefined,
+    /** what a SIGHUP does, and answers */
+    onHangUp: (): EngineAnswer<undefined> => ({ ok: true, value: undefined }),
+    hangUps: 0,
     /** how often the engine was asked about the broker */
     inspections: 0,
     states: new Map() as PersistedStates,
@@ -147,9 +164,9 @@ export function createWorld({
       world.files = { ...files, identity: `${files.identity} #${clock.elapsedMs()}` };
       if (!withoutFileEvents) for (const hint of hints) hint();
     },
-    /** Somebody starts or restarts the broker by hand. */
-    startByHand(name = settings.container) {
-      start(several === undefined ? first : brokerCalled(name));
+    /** Somebody starts or restarts the broker, or one of several, by hand. */
+    startByHand(name?: string) {
+      start(name === undefined ? first : brokerCalled(name));
     },
     /** Starts a watcher; what it returns kills it, as SIGKILL does: whatever it waits for never comes. */
     startWatcher: launch,
@@ -187,7 +204,8 @@ export function createWorld({
         return { ok: true, value: broker.state };
       },
       async hangUp(): Promise<EngineAnswer<undefined>> {
-        return { ok: true, value: undefined };
+        world.hangUps += 1;
+        return world.engineDown ?? world.onHangUp();
       },
       async restart(): Promise<EngineAnswer<undefined>> {
         if (world.engineDown !== undefined) return world.engineDown;
@@ -259,7 +277,17 @@ export function createWorld({
           return { arm: async () => undefined, trouble: () => undefined, close: () => hints.delete(onHint) };
         },
         brokers: list,
-        bridgeSources: [],
+        bridgeSources:
+          brokerUrl === undefined
+            ? []
+            : [
+                {
+                  container: names[0],
+                  url: brokerUrl,
+                  watch: () => ({ sight: () => world.bridges, close: async () => undefined }),
+                  presentedLeaf: async () => world.presented,
+                },
+              ],
         runProbe: settings.probeEnabled ? runProbe : undefined,
         stateFile: withStateFile ? stateFile : undefined,
         publish: (publication) => {
