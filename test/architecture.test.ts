@@ -26,7 +26,11 @@ const FORBIDDEN: readonly (readonly [string, string])[] = [
   ['src/adapters/engine.ts', '../config/load.ts'],
   ['src/adapters/engine.ts', '../watcher.ts'],
   ['src/adapters/engine.ts', '../cli/run.ts'],
+  ['src/adapters/engine-access.ts', './engine.ts'],
+  ['src/adapters/engine-access.ts', './clock.ts'],
+  ['src/adapters/engine-http.ts', './engine.ts'],
   ['src/adapters/tls-probe.ts', './engine.ts'],
+  ['src/adapters/tls-probe.ts', './engine-http.ts'],
   ['src/adapters/tls-probe.ts', '../surfaces/log.ts'],
   ['src/adapters/tls-probe/connect.ts', '../engine.ts'],
   ['src/adapters/tls-probe/connect.ts', '../tls-probe.ts'],
@@ -46,6 +50,8 @@ const FORBIDDEN: readonly (readonly [string, string])[] = [
 
 const ALLOWED: readonly (readonly [string, string])[] = [
   ['src/core/decide.ts', './memory.ts'],
+  ['src/adapters/engine.ts', './engine-http.ts'],
+  ['src/adapters/engine-access.ts', './engine-http.ts'],
   ['src/adapters/engine.ts', '../core/broker.ts'],
   ['src/adapters/engine.ts', '../system/errors.ts'],
   ['src/adapters/engine.ts', 'node:http'],
