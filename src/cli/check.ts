@@ -4,10 +4,12 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../adapters/clock.ts';
 import { createEngine } from '../adapters/engine.ts';
+import { findEngineAccess } from '../adapters/engine-access.ts';
 import { createStateFile } from '../adapters/state-file.ts';
 import type { Level } from '../core/assess.ts';
 import type { BrokerState, EngineAnswer } from '../core/broker.ts';
 import { decide } from '../core/decide.ts';
+import { neededCalls, unneededPaths } from '../core/engine-calls.ts';
 import type { View } from '../core/facts.ts';
 import * as memories from '../core/memory.ts';
 import { PREDECESSOR_MS } from '../core/memory.ts';
@@ -56,12 +58,13 @@ async function examine(settings: Settings, stop: AbortSignal): Promise<Examinati
   // as a daemon that has been up for a moment: its caution right after the start is no news to anybody here
   const justNow = { wallMs: seen.wallMs - PREDECESSOR_MS, monoMs: seen.monoMs - PREDECESSOR_MS };
   let memory = memories.rememberFiles(memories.createMemory(justNow, persisted), files, seen);
-  const [verdict, answer, chain] = await Promise.all([
+  const [verdict, answer, access, chain] = await Promise.all([
     probe(settings, files, stop),
     createEngine(settings.engine, settings.container).inspect({
       signal: stop,
       timeoutMs: ENGINE_TIMEOUT_MS,
     }),
+    findEngineAccess(settings.engine, unneededPaths(settings), stop),
     chainOf(settings, files),
   ]);
   const now = systemClock.now();
@@ -74,7 +77,14 @@ async function examine(settings: Settings, stop: AbortSignal): Promise<Examinati
     cycle: { view, decision },
     ...(verdict && { deed: { kind: 'probe_ended', verdict } }),
   });
-  return { snapshot: history.snapshot, now, steps: decision.steps, chain };
+  return {
+    snapshot: history.snapshot,
+    now,
+    steps: decision.steps,
+    access,
+    needed: neededCalls(settings),
+    chain,
+  };
 }
 
 function withAnswers(

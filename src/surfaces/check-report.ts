@@ -4,6 +4,8 @@ import { type Assessment, brokerLevel, type Level, probeLevel, probeSentence } f
 import { conditionOf } from '../core/broker.ts';
 import type { Step } from '../core/decide.ts';
 import { formatDuration } from '../core/duration.ts';
+import { type EngineAccess, explainAccess } from '../core/engine-access.ts';
+import type { EngineCall } from '../core/engine-calls.ts';
 import type { Moment } from '../core/observation.ts';
 import { assessmentAt, type CertificateStatus, type CycleStatus, type Snapshot } from '../core/snapshot.ts';
 import { clip } from '../core/summary.ts';
@@ -15,6 +17,10 @@ export interface Examination {
   readonly now: Moment;
   /** what the daemon would do now */
   readonly steps: readonly Step[];
+  /** what the engine's socket grants */
+  readonly access: EngineAccess;
+  /** the calls that it has to grant */
+  readonly needed: readonly EngineCall[];
   readonly chain:
     | { readonly level: 'ok' | 'warning' | 'critical'; readonly message: string; readonly hint?: string }
     | undefined;
@@ -76,7 +82,7 @@ export function examinationTable(examination: Examination, color: boolean): stri
 
 /** The document of `/status.json`, and beside it what only `check` knows. */
 export function examinationJson(examination: Examination, version: string, exitCode: number): string {
-  const { snapshot, now, chain } = examination;
+  const { snapshot, now, access, chain } = examination;
   const { level, sentence, advice } = summaryOf(examination);
   const rows = rowsOf(examination).map((row) => ({
     ...row,
@@ -88,7 +94,7 @@ export function examinationJson(examination: Examination, version: string, exitC
     status: level,
     summary: sentence,
     advice,
-    check: { exit_code: exitCode, would_do: wouldDo(examination), chain, rows },
+    check: { exit_code: exitCode, would_do: wouldDo(examination), engine_access: access, chain, rows },
   };
   return `${JSON.stringify(document, (_key, value) => (value === undefined ? null : value), 2)}\n`;
 }
@@ -109,6 +115,7 @@ function rowsOf(examination: Examination): readonly Row[] {
     ...(chain === undefined ? [] : [{ name: 'chain', ...chain }]),
     upstreamRow(snapshot),
     brokerRow(snapshot),
+    accessRow(examination),
     daemonRow(examination, cycle),
   ].map((row) => ({ ...row, message: clip(row.message) }));
 }
@@ -191,6 +198,12 @@ function brokerRow({ settings, broker, engineFailure }: Snapshot): Row {
     level: condition === 'well' ? 'ok' : brokerLevel(condition),
     message: `${settings.container} is ${state.status}${health}${since}`,
   };
+}
+
+/** What is granted beyond need is good to know, and nothing that is wrong with a certificate. */
+function accessRow({ access, needed }: Examination): Row {
+  const level = access.kind === 'unknown' ? undefined : 'ok';
+  return { name: 'Docker socket', level, ...explainAccess(access, needed) };
 }
 
 function daemonRow(examination: Examination, { sentence, waitsUntilMs }: CycleStatus): Row {
