@@ -158,7 +158,8 @@ const HINTS: Readonly<Record<EngineCause, string>> = {
     'run the watcher with the group of the socket (stat -c %g), or let the proxy allow the call',
   unreachable: 'check DOCKER_HOST, name resolution and the network',
   container_missing: 'check MOSQUITTO_CONTAINER; the watcher waits for the container to appear',
-  call_refused: 'see what the engine says; a socket proxy has to allow ping, inspect and restart',
+  call_refused:
+    'see what the engine says; a socket proxy has to allow what mosquitto-cert-watcher socket-policy lists',
   engine_error: "see the engine's own log",
   timeout: 'the engine is overloaded or stuck: see its log',
   connection_lost: 'the engine closed the connection: see its log',
