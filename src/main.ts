@@ -7,6 +7,7 @@ import { healthcheck } from './cli/healthcheck.ts';
 import { helpText } from './cli/help.ts';
 import { probe } from './cli/probe.ts';
 import { run } from './cli/run.ts';
+import { socketPolicy } from './cli/socket-policy.ts';
 import { loadSettings } from './config/load.ts';
 import type { Settings } from './core/settings.ts';
 import { leave } from './leave.ts';
@@ -47,6 +48,8 @@ async function obey({ command, json }: Extract<Arguments, { kind: 'command' }>, 
     case 'probe':
       if (settings.upstream === undefined) return complain([NO_UPSTREAM]);
       return probe(settings, settings.upstream, { json, color }, stop.signal, write);
+    case 'socket-policy':
+      return socketPolicy(settings, { json }, write);
     case 'healthcheck':
       return healthcheck(settings, (problem) => process.stderr.write(`${PROGRAM}: ${problem}\n`));
   }

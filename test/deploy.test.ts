@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import manifest from '../package.json' with { type: 'json' };
+import { socketPolicy } from '../src/cli/socket-policy.ts';
 import { loadSettings } from '../src/config/load.ts';
 import { TABLE } from '../src/config/table.ts';
 import { at, list, type Node, parseCompose, text, texts } from './support/compose-file.ts';
@@ -103,6 +104,16 @@ test('behind the socket proxy the watcher has neither the socket nor its group',
   expect([text(at(watcher, 'user')).split(':')[1], ...list(at(watcher, 'group_add'))]).not.toContain(
     socketGroup,
   );
+});
+
+test('the socket proxy has the policy that the program writes for the settings behind it', async () => {
+  const loaded = await loadSettings(texts(at(watcherIn(PROXIED), 'environment')), undefined);
+  if (!loaded.ok) throw new Error(loaded.problems.join());
+  let policy = '';
+  socketPolicy(loaded.settings, { json: false }, (text) => {
+    policy += text;
+  });
+  expect(read('deploy/socket-proxy/haproxy.cfg')).toBe(policy);
 });
 
 describe('the unit', () => {

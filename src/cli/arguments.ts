@@ -4,10 +4,10 @@ import { parseArgs } from 'node:util';
 import { suggest } from '../core/suggest.ts';
 import { messageOf } from '../system/errors.ts';
 
-export const COMMANDS = ['run', 'check', 'probe', 'healthcheck'] as const;
+export const COMMANDS = ['run', 'check', 'probe', 'socket-policy', 'healthcheck'] as const;
 export type Command = (typeof COMMANDS)[number];
 
-const JSON_COMMANDS: readonly Command[] = ['check', 'probe'];
+const JSON_COMMANDS: readonly Command[] = ['check', 'probe', 'socket-policy'];
 
 export type Arguments =
   | {

@@ -3,9 +3,11 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../adapters/clock.ts';
+import { findEngineAccess } from '../adapters/engine/access.ts';
 import { createStateFile } from '../adapters/state-file.ts';
 import { bridgeSourcesOf, brokersOf } from '../brokers.ts';
 import type { Level } from '../core/assess.ts';
+import { neededCalls, unneededPaths } from '../core/engine-calls.ts';
 import type { View } from '../core/facts.ts';
 import * as memories from '../core/memory.ts';
 import { PREDECESSOR_MS } from '../core/memory.ts';
@@ -57,9 +59,10 @@ async function examine(settings: Settings, stop: AbortSignal): Promise<Examinati
   const seen = systemClock.now();
   // as a daemon that has been up for a moment: its caution right after the start is no news to anybody here
   const justNow = { wallMs: seen.wallMs - PREDECESSOR_MS, monoMs: seen.monoMs - PREDECESSOR_MS };
-  const [verdict, looks, chain, bridges] = await Promise.all([
+  const [verdict, looks, access, chain, bridges] = await Promise.all([
     probe(settings, files, stop),
     lookAtBrokers(settings, stop),
+    findEngineAccess(settings.engine, unneededPaths(settings), stop),
     chainOf(settings, files),
     hearOfBridges(settings),
   ]);
@@ -80,7 +83,14 @@ async function examine(settings: Settings, stop: AbortSignal): Promise<Examinati
     cycle: { view: lead, decision, brokers },
     ...(verdict && { deed: { kind: 'probe_ended', verdict } }),
   });
-  return { snapshot: history.snapshot, now, steps: decision.steps, chain };
+  return {
+    snapshot: history.snapshot,
+    now,
+    steps: decision.steps,
+    access,
+    needed: neededCalls(settings),
+    chain,
+  };
 }
 
 /** What the engine says of each broker. */

@@ -16,6 +16,7 @@ usage:
   mosquitto-cert-watcher [run] [--config FILE]    watch and restart, for ever
   mosquitto-cert-watcher check [--json]           one look at everything; changes nothing
   mosquitto-cert-watcher probe [--json]           one TLS probe of the upstream, with its verdict
+  mosquitto-cert-watcher socket-policy [--json]   what a proxy has to let through to the engine, for HAProxy
   mosquitto-cert-watcher healthcheck              asks the daemon whether it is alive (ENABLE_METRICS)
   mosquitto-cert-watcher --version
   mosquitto-cert-watcher --help

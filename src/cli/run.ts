@@ -12,6 +12,7 @@ import type { Web } from '../surfaces/web.ts';
 import { VERSION } from '../version.ts';
 import { type Publication, type RunProbe, startWatcher } from '../watcher.ts';
 import { certFilesOf, tlsProbeOf } from './parts.ts';
+import { tellAccess } from './tell-access.ts';
 
 /** Between two steps the watcher stops at once; what hangs longer than this (a dead NFS server) is left. */
 const STOP_MS = 900;
@@ -45,6 +46,13 @@ export async function run(
     },
     stop,
   );
+  const say = (announcement: Announcement) => {
+    const wallMs = Date.now();
+    log(announcement, wallMs);
+    web?.show({ wallMs, say: [announcement] });
+  };
+  // on its own: the watch neither waits for what the socket grants, nor ends because that cannot be told
+  tellAccess(settings, systemClock, stop, say).catch(() => undefined);
   await Promise.race([watcher.ended, stopped(stop, watcher.isRestarting)]);
   web?.close();
   log({ event: 'stopped', details: { reason: String(stop.reason) } }, Date.now());

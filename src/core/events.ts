@@ -22,6 +22,7 @@ export const EVENTS = {
   cert_key_mismatch: { component: 'cert', level: 'error' },
   tls_probe_success: { component: 'tls', level: 'info' },
   tls_probe_failure: { component: 'tls', level: 'warn' },
+  engine_access: { component: 'restart', level: 'info' },
   restart_deferred: { component: 'restart', level: 'info' },
   restart_suppressed_cooldown: { component: 'restart', level: 'info' },
   restart_held: { component: 'restart', level: 'warn' },

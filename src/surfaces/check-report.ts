@@ -4,6 +4,8 @@ import { type Assessment, brokerLevel, type Level, probeLevel } from '../core/as
 import { conditionOf } from '../core/broker.ts';
 import type { Step } from '../core/decide.ts';
 import { formatDuration } from '../core/duration.ts';
+import { type EngineAccess, explainAccess } from '../core/engine-access.ts';
+import type { EngineCall } from '../core/engine-calls.ts';
 import type { Moment } from '../core/observation.ts';
 import { probeSentence } from '../core/probe.ts';
 import {
@@ -23,6 +25,10 @@ export interface Examination {
   readonly now: Moment;
   /** what the daemon would do now */
   readonly steps: readonly Step[];
+  /** what the engine's socket grants */
+  readonly access: EngineAccess;
+  /** the calls that it has to grant */
+  readonly needed: readonly EngineCall[];
   readonly chain:
     | { readonly level: 'ok' | 'warning' | 'critical'; readonly message: string; readonly hint?: string }
     | undefined;
@@ -84,7 +90,7 @@ export function examinationTable(examination: Examination, color: boolean): stri
 
 /** The document of `/status.json`, and beside it what only `check` knows. */
 export function examinationJson(examination: Examination, version: string, exitCode: number): string {
-  const { snapshot, now, chain } = examination;
+  const { snapshot, now, access, chain } = examination;
   const { level, sentence, advice } = summaryOf(examination);
   const rows = rowsOf(examination).map((row) => ({
     ...row,
@@ -96,7 +102,7 @@ export function examinationJson(examination: Examination, version: string, exitC
     status: level,
     summary: sentence,
     advice,
-    check: { exit_code: exitCode, would_do: wouldDo(examination), chain, rows },
+    check: { exit_code: exitCode, would_do: wouldDo(examination), engine_access: access, chain, rows },
   };
   return `${JSON.stringify(document, (_key, value) => (value === undefined ? null : value), 2)}\n`;
 }
@@ -118,6 +124,7 @@ function rowsOf(examination: Examination): readonly Row[] {
     upstreamRow(snapshot),
     ...brokerRows(snapshot),
     ...snapshot.brokers.flatMap(bridgeRows),
+    accessRow(examination),
     daemonRow(examination, cycle),
   ].map((row) => ({ ...row, message: clip(row.message) }));
 }
@@ -217,6 +224,12 @@ function bridgeRows({ container, bridges }: BrokerStatus): Row[] {
     level: up ? 'ok' : 'warning',
     message: `${connection} of ${container} is ${up ? 'connected' : 'down'}`,
   }));
+}
+
+/** What is granted beyond need is good to know, and nothing that is wrong with a certificate. */
+function accessRow({ access, needed }: Examination): Row {
+  const level = access.kind === 'unknown' ? undefined : 'ok';
+  return { name: 'Docker socket', level, ...explainAccess(access, needed) };
 }
 
 function daemonRow(examination: Examination, { sentence, waitsUntilMs }: CycleStatus): Row {

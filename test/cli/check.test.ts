@@ -159,6 +159,19 @@ describe('check', () => {
     expect(await readdir(directory)).toEqual(['state.json']);
   });
 
+  it('says what the socket grants, which is nothing that is wrong', async () => {
+    const { code, text } = await (await gateway()).look();
+    expect(text).toMatch(/^ {2}Docker socket +ok +this socket grants the whole engine, /m);
+    expect(text).toMatch(/^ +see mosquitto-cert-watcher socket-policy$/m);
+    expect(code).toBe(0);
+  });
+
+  it('has nothing to judge about a socket that nobody answers', async () => {
+    const settings = { engine: { kind: 'unix', path: '/nowhere/docker.sock' } as const };
+    const { text } = await (await gateway({ settings })).look();
+    expect(text).toMatch(/^ {2}Docker socket +- +what the socket grants is not known: /m);
+  });
+
   it('has colours only if it is told so', async () => {
     const { look } = await gateway();
     expect((await look()).text).not.toContain('\u001b');
@@ -184,7 +197,12 @@ describe('check', () => {
     expect(JSON.parse(text)).toMatchObject({
       schema_version: 1,
       status: 'ok',
-      check: { exit_code: code, would_do: 'nothing', chain: { level: 'ok' } },
+      check: {
+        exit_code: code,
+        would_do: 'nothing',
+        engine_access: { kind: 'whole_engine' },
+        chain: { level: 'ok' },
+      },
       certificates: { state: 'complete' },
     });
   });

@@ -247,6 +247,24 @@ describeWith(ENGINE, 'an engine that', () => {
   });
 });
 
+describeWith(ENGINE, 'an engine that is not there at the start', () => {
+  test('is asked later what its socket grants, and that is said once', async ({ stage }) => {
+    const socketPath = join(stage.directory, 'proxy.sock');
+    await stage.certs.install(await makeSet());
+    const broker = await stage.broker();
+    const daemon = stage.watch(broker, { DOCKER_SOCK: socketPath });
+    await daemon.says('restart_failed');
+    await nothingFollows();
+    const before = daemon.count('engine_access');
+    const proxy = await startEngineProxy({ target: stage.engine.socketPath, socketPath });
+    stage.onEnd(() => proxy.close());
+    const { details } = await daemon.says('engine_access');
+    await nothingFollows();
+    expect([before, daemon.count('engine_access')]).toEqual([0, 1]);
+    expect(details).toMatchObject({ access: 'whole_engine' });
+  });
+});
+
 describeWith(ENGINE, 'an engine on TCP', () => {
   test('is reached through DOCKER_HOST, which wins over DOCKER_SOCK: one restart', async ({ stage }) => {
     const proxy = await startEngineProxy({ target: stage.engine.socketPath });

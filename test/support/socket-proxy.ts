@@ -1,4 +1,4 @@
-/** HAProxy of this machine with the configuration that is shipped, in front of an engine's socket. */
+/** HAProxy of this machine in front of an engine's socket, with the configuration that is shipped or with another. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,8 +12,8 @@ import { until } from './until.ts';
 
 export interface SocketProxy {
   readonly port: number;
-  /** The status of the answer to one call; the path goes out as it is. */
-  call(method: string, path: string): Promise<number>;
+  /** The status of the answer to one call; the path goes out as it is, and `form` as the body of a form. */
+  call(method: string, path: string, form?: string): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -22,10 +22,15 @@ export async function startSocketProxy(
   directory: string,
   { container, socketPath }: { readonly container: string; readonly socketPath: string },
 ): Promise<SocketProxy> {
-  const port = await closedPort();
   const shipped = await readFile(join(REPOSITORY, 'deploy/socket-proxy/haproxy.cfg'), 'utf8');
+  return startHaproxyAs(directory, adapted(shipped, { container, socketPath }));
+}
+
+/** Runs the configuration as it is, but for the port, which is a free one. */
+export async function startHaproxyAs(directory: string, configuration: string): Promise<SocketProxy> {
+  const port = await closedPort();
   const file = join(directory, `haproxy-${port}.cfg`);
-  await writeFile(file, adapted(shipped, { container, socketPath, port }));
+  await writeFile(file, replaced(configuration, [['bind :2375', `bind 127.0.0.1:${port}`]]));
   const child = spawn(executable('haproxy') ?? 'haproxy', ['-db', '-f', file], { stdio: 'pipe' });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -33,7 +38,7 @@ export async function startSocketProxy(
       said += chunk.toString('utf8');
     });
   }
-  const call = (method: string, path: string) => statusOf(port, method, path);
+  const call = (method: string, path: string, form?: string) => statusOf(port, method, path, form);
   await until(
     'the socket proxy to answer',
     () => {
@@ -50,29 +55,33 @@ export async function startSocketProxy(
   return { port, call, close };
 }
 
-/** Port, container and socket are of the test, and each has to be there to be replaced. */
+/** Container and socket are of the test. */
 function adapted(
   shipped: string,
-  { container, socketPath, port }: { container: string; socketPath: string; port: number },
+  { container, socketPath }: { readonly container: string; readonly socketPath: string },
 ): string {
-  const replacements = [
-    ['bind :2375', `bind 127.0.0.1:${port}`],
+  return replaced(shipped, [
     ['eclipse-mosquitto', container],
     ['/var/run/docker.sock', socketPath],
-  ] as const;
+  ]);
+}
+
+/** Each has to be there to be replaced. */
+function replaced(text: string, replacements: readonly (readonly [from: string, to: string])[]): string {
   return replacements.reduce((configuration, [from, to]) => {
     if (!configuration.includes(from)) throw new Error(`haproxy.cfg does not say ${from} any more`);
     return configuration.replaceAll(from, to);
-  }, shipped);
+  }, text);
 }
 
-function statusOf(port: number, method: string, path: string): Promise<number> {
+function statusOf(port: number, method: string, path: string, form?: string): Promise<number> {
+  const headers = form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' };
   return new Promise((resolve, reject) => {
-    const outgoing = request({ host: '127.0.0.1', port, method, path, agent: false }, (incoming) => {
+    const outgoing = request({ host: '127.0.0.1', port, method, path, headers, agent: false }, (incoming) => {
       incoming.resume();
       incoming.on('end', () => resolve(incoming.statusCode ?? 0));
     });
     outgoing.on('error', reject);
-    outgoing.end();
+    outgoing.end(form);
   });
 }

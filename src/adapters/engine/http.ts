@@ -30,6 +30,7 @@ export interface Reply {
   readonly body: string;
 }
 
+/** Makes one call. Every failure is a value, and it always ends. */
 export type Call = (
   method: 'GET' | 'POST',
   path: string,
@@ -37,8 +38,18 @@ export type Call = (
   signal?: AbortSignal,
 ) => Promise<EngineAnswer<Reply>>;
 
-/** One HTTP request on a connection of its own; every failure is a value, and it always ends. */
-export function createCaller(endpoint: EngineEndpoint): Call {
+export interface CallerOptions {
+  /** as much of a body as is read, instead of 4 MiB */
+  readonly maxBodyBytes?: number;
+  /** a body that is longer is left where it is and the answer has none, instead of being a bad answer */
+  readonly isLongBodyDropped?: boolean;
+}
+
+/** For calls to the engine at `endpoint`, each on a connection of its own. */
+export function createCaller(
+  endpoint: EngineEndpoint,
+  { maxBodyBytes = MAX_BODY_BYTES, isLongBodyDropped = false }: CallerOptions = {},
+): Call {
   const where = endpoint.kind === 'unix' ? endpoint.path : `${endpoint.host}:${endpoint.port}`;
   const target =
     endpoint.kind === 'unix'
@@ -63,22 +74,21 @@ export function createCaller(endpoint: EngineEndpoint): Call {
         });
         outgoing.on('error', reject);
         outgoing.on('response', (incoming) => {
+          const reply = (body: string) =>
+            resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body });
           const chunks: Buffer[] = [];
           let size = 0;
           incoming.on('data', (chunk: Buffer) => {
             size += chunk.length;
-            if (size > MAX_BODY_BYTES)
-              outgoing.destroy(new BadAnswer('the answer is longer than any engine sends'));
-            else chunks.push(chunk);
+            if (size <= maxBodyBytes) {
+              chunks.push(chunk);
+              return;
+            }
+            if (isLongBodyDropped) reply('');
+            outgoing.destroy(new BadAnswer('the answer is longer than any engine sends'));
           });
           incoming.on('error', reject);
-          incoming.on('end', () =>
-            resolve({
-              status: incoming.statusCode ?? 0,
-              headers: incoming.headers,
-              body: Buffer.concat(chunks).toString('utf8'),
-            }),
-          );
+          incoming.on('end', () => reply(Buffer.concat(chunks).toString('utf8')));
         });
         outgoing.end();
       });
@@ -197,7 +207,8 @@ const HINTS: Readonly<Record<EngineCause, string>> = {
     'run the watcher with the group of the socket (stat -c %g), or let the proxy allow the call',
   unreachable: 'check DOCKER_HOST, name resolution and the network',
   container_missing: 'check MOSQUITTO_CONTAINER; the watcher waits for the container to appear',
-  call_refused: 'see what the engine says; a socket proxy has to allow ping, inspect and restart',
+  call_refused:
+    'see what the engine says; a socket proxy has to allow what mosquitto-cert-watcher socket-policy lists',
   engine_error: "see the engine's own log",
   timeout: 'the engine is overloaded or stuck: see its log',
   connection_lost: 'the engine closed the connection: see its log',

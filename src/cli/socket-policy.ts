@@ -1,0 +1,21 @@
+/** `socket-policy`: what a proxy between the watcher and the engine has to let through. It asks nobody. */
+
+import { neededCalls } from '../core/engine-calls.ts';
+import type { Settings } from '../core/settings.ts';
+import { haproxyConfiguration, policyJson } from '../surfaces/socket-policy.ts';
+
+export interface SocketPolicyOptions {
+  /** the bare list of calls instead of a configuration of HAProxy */
+  readonly json: boolean;
+}
+
+/** Writes the policy for these settings, and returns the exit code. */
+export function socketPolicy(
+  settings: Settings,
+  { json }: SocketPolicyOptions,
+  write: (text: string) => void,
+): number {
+  const calls = neededCalls(settings);
+  write(json ? policyJson(calls) : haproxyConfiguration(calls, settings.engine));
+  return 0;
+}
