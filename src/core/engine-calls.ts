@@ -25,7 +25,7 @@ const ANY_SERVICE =
   'an update can change the image and the mounts of the service, so this is as powerful as the whole engine';
 /** The engine reads a form in the body before it reads the query. */
 const NO_FORM =
-  'a proxy has to require this query and to drop the Content-Type: any other signal, also as a form in the body, could kill the broker';
+  'a proxy has to let a kill through with exactly ?signal=SIGHUP and without a Content-Type: any other signal, also as a form in the body, could kill the broker';
 
 /** Every call that the program may make with these settings, and no other. */
 export function neededCalls(settings: Settings): readonly EngineCall[] {
