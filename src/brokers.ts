@@ -5,6 +5,7 @@ import { type BridgeWatch, createBridgeWatch } from './adapters/bridge-watch.ts'
 import { systemClock } from './adapters/clock.ts';
 import { type CallOptions, failure } from './adapters/engine/http.ts';
 import { createLabelSearch } from './adapters/engine/labelled.ts';
+import { createSwarmService } from './adapters/engine/service.ts';
 import { createEngine, type Engine } from './adapters/engine.ts';
 import { presentedLeaf } from './adapters/listener-certificate.ts';
 import type { EngineAnswer } from './core/broker.ts';
@@ -13,8 +14,21 @@ import { createRestart, type RestartBroker } from './restart.ts';
 
 /** Conversation with the engine about one broker. */
 export interface BrokerParts {
+  readonly inspect: Engine['inspect'];
+  /** how new certificates are brought to it */
+  readonly way: ContainerWay | ServiceWay;
+}
+
+export interface ContainerWay {
+  readonly kind: 'container';
   readonly engine: Engine;
   readonly restart: RestartBroker;
+}
+
+export interface ServiceWay {
+  readonly kind: 'service';
+  /** see {@link SwarmService} */
+  update(fingerprint: string): Promise<EngineAnswer<undefined>>;
 }
 
 /** A place where one may listen for what a broker says of its bridges. */
@@ -64,13 +78,21 @@ export function brokersOf(settings: Settings): Brokers {
     case 'label':
       return labelledBrokers(settings, target.label);
     case 'service':
-      throw new Error('not yet');
+      return {
+        first: [target.name],
+        list: async () => ({ ok: true, value: [target.name] }),
+        of(name) {
+          const { inspect, update } = createSwarmService(settings.engine, name);
+          return { inspect, way: { kind: 'service', update } };
+        },
+      };
   }
 }
 
 function containerOf(settings: Settings, container: string): BrokerParts {
   const engine = createEngine(settings.engine, container);
-  return { engine, restart: createRestart(engine, systemClock, settings) };
+  const restart = createRestart(engine, systemClock, settings);
+  return { inspect: engine.inspect, way: { kind: 'container', engine, restart } };
 }
 
 /** While there is none, the label itself stands for the brokers, as a container that is missing. */
@@ -91,7 +113,7 @@ function labelledBrokers(settings: Settings, label: string): Brokers {
         if (!found.ok) return found;
         return failure('container_missing', `there is no container with the label ${label}`, false);
       };
-      return { ...parts, engine: { ...parts.engine, inspect } };
+      return { ...parts, inspect };
     },
   };
 }

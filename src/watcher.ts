@@ -5,7 +5,7 @@ import type { Clock } from './adapters/clock.ts';
 import type { CallOptions } from './adapters/engine/http.ts';
 import type { FileEvents } from './adapters/file-events.ts';
 import type { StateFile } from './adapters/state-file.ts';
-import type { BridgeSource, BrokerParts, Brokers } from './brokers.ts';
+import type { BridgeSource, BrokerParts, Brokers, ContainerWay, ServiceWay } from './brokers.ts';
 import { announce, type SaidConditions } from './core/announce.ts';
 import type { Decision, ProbeStep } from './core/decide.ts';
 import type { Announcement, Condition } from './core/events.ts';
@@ -66,6 +66,10 @@ const CLOSEST_LOOKS_MS = 100;
 const GLANCE_TIMEOUT_MS = 1_000;
 
 type RestartStep = Extract<Decision['steps'][number], { kind: 'restart' }>;
+type Conclusion = Omit<Extract<Decision['steps'][number], { kind: 'conclude' }>, 'kind'>;
+
+/** Who has lost a race for a service looks at it again after this time. */
+const OUTRUN_MS = 250;
 
 /** A broker, and what is remembered of it. */
 interface Watched extends BrokerParts {
@@ -117,9 +121,12 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
       if (signal.aborted) return 0;
       if (step.kind === 'probe') startProbe(step);
       if (step.kind === 'adopt') await adopt(step);
+      if (step.kind === 'conclude') {
+        conclude(step, named(step.container).memory.lastRestartMonoMs);
+        await saveState();
+      }
       if (step.kind === 'restart') {
-        await restart(step);
-        nextLookMonoMs = clock.now().monoMs;
+        nextLookMonoMs = await restart(step);
       }
     }
     return nextLookMonoMs;
@@ -151,7 +158,7 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
   /** Asks the engine about one broker: for a decision if one hangs on it, or else to show it. */
   async function look(broker: Watched, view: View, options: CallOptions) {
     const isInQuestion = brokerIsInQuestion(view);
-    const answer = await broker.engine.inspect(options);
+    const answer = await broker.inspect(options);
     broker.memory = isInQuestion
       ? memories.rememberBroker(broker.memory, view.files, answer, clock.now(), broker.settings)
       : memories.rememberGlance(broker.memory, answer, clock.now());
@@ -223,13 +230,15 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
   async function reload({ container, set, broker: before }: RestartStep): Promise<boolean> {
     const broker = named(container);
     const heard = bridgeWatches.find(({ source }) => source.container === container);
+    const { way } = broker;
     if (settings.reloadStrategy === 'restart' || heard === undefined || !before.up) return false;
+    if (way.kind !== 'container') return false;
     if (!memories.maySuffice(broker.memory, set, heard.watch.sight(), heard.source.url)) return false;
     const { source, watch } = heard;
     const sight = watch.sight;
     const reloadBroker = createReload({
       ...source,
-      engine: broker.engine,
+      engine: way.engine,
       clock,
       settings: broker.settings,
       sight,
@@ -254,30 +263,61 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
     return true;
   }
 
-  async function restart(step: RestartStep) {
+  /** Resolves with the monotonic moment at which it is worth looking again. */
+  async function restart(step: RestartStep): Promise<number> {
+    const { way } = named(step.container);
+    if (way.kind === 'service') return update(step, way);
     isRestarting = true;
-    if (!(await reload(step))) await restartNow(step);
+    if (!(await reload(step))) await restartContainer(step, way);
     isRestarting = false;
+    return clock.now().monoMs;
   }
 
-  async function restartNow(step: RestartStep) {
-    const broker = named(step.container);
-    const previousRestartMonoMs = broker.memory.lastRestartMonoMs;
-    tell(restartTriggered(broker.memory, step.set, broker.settings), { kind: 'restart_asked' });
-    broker.memory = memories.rememberRestartIntent(broker.memory, clock.now());
+  /** Asks for the update of a service. It goes on by itself; the cycles that follow look at it. */
+  async function update({ container, set }: RestartStep, way: ServiceWay): Promise<number> {
+    const broker = named(container);
+    const began = clock.now();
+    const answer = await way.update(set.fingerprint);
+    const now = clock.now();
+    if (answer.ok) {
+      tell(restartTriggered(broker.memory, set, broker.settings), { kind: 'restart_asked' });
+      broker.memory = memories.rememberUpdate(broker.memory, set, now);
+    } else if (answer.cause === 'out_of_sequence') {
+      broker.memory = memories.rememberOutrun(broker.memory);
+      return now.monoMs + OUTRUN_MS;
+    } else {
+      const timing = { tookMs: now.monoMs - began.monoMs, answeredMonoMs: now.monoMs };
+      const outcome = { kind: 'not_done', failure: answer, ...timing } as const;
+      conclude({ container, set, outcome }, broker.memory.lastRestartMonoMs);
+    }
     await saveState();
-    const outcome = await broker.restart(step.broker);
+    return clock.now().monoMs;
+  }
+
+  /** Takes in how a restart, or the update of a service, has ended, and tells it. */
+  function conclude({ container, set, outcome }: Conclusion, previousRestartMonoMs: number | undefined) {
+    const broker = named(container);
+    const { memory } = broker;
     const now = clock.now();
     broker.memory = memories.rememberRestart(
-      broker.memory,
-      step.set,
+      memory,
+      set,
       outcome,
       previousRestartMonoMs,
       now,
       broker.settings,
     );
-    const deed = { kind: 'restart_ended', container: step.container, outcome } as const;
-    tell(restartEnded(outcome, step.set, now, broker.settings), deed);
+    tell(restartEnded(outcome, set, now, broker.settings), { kind: 'restart_ended', container, outcome });
+  }
+
+  async function restartContainer(step: RestartStep, way: ContainerWay) {
+    const broker = named(step.container);
+    const previousRestartMonoMs = broker.memory.lastRestartMonoMs;
+    tell(restartTriggered(broker.memory, step.set, broker.settings), { kind: 'restart_asked' });
+    broker.memory = memories.rememberRestartIntent(broker.memory, clock.now());
+    await saveState();
+    const outcome = await way.restart(step.broker);
+    conclude({ ...step, outcome }, previousRestartMonoMs);
     await saveState();
   }
 

@@ -12,6 +12,7 @@ import { at, list, type Node, parseCompose, text, texts } from './support/compos
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DIRECT = 'docker-compose.yml';
+const STACK = 'deploy/docker-stack.yml';
 const PROXIED = 'deploy/docker-compose.socket-proxy.yml';
 const COMPOSE_FILES = [DIRECT, PROXIED] as const;
 const UNIT = 'deploy/mosquitto-cert-watcher.service';
@@ -35,7 +36,10 @@ function environmentOfUnit(): Readonly<Record<string, string>> {
 }
 
 const ENVIRONMENTS = [
-  ...COMPOSE_FILES.map((file) => ({ file, environment: texts(at(watcherIn(file), 'environment')) })),
+  ...[...COMPOSE_FILES, STACK].map((file) => ({
+    file,
+    environment: texts(at(watcherIn(file), 'environment')),
+  })),
   { file: UNIT, environment: environmentOfUnit() },
 ];
 
@@ -78,17 +82,33 @@ describe.each(COMPOSE_FILES)('%s', (file) => {
     );
   });
 
-  const compose = composeCommand();
-  test.skipIf(compose === undefined)(
-    `is accepted by docker compose${compose === undefined ? ' [skipped: no docker compose here]' : ''}`,
-    () => {
-      const [program = '', ...args] = compose ?? [];
-      const { status, stderr } = spawnSync(program, [...args, '-f', `${ROOT}/${file}`, 'config'], {
-        encoding: 'utf8',
-      });
-      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    },
-  );
+  acceptedByCompose(file);
+});
+
+describe('the stack', () => {
+  test('updates the service of its own broker, by the name that the swarm gives it', () => {
+    const { MOSQUITTO_SERVICE: service } = texts(at(watcherIn(STACK), 'environment'));
+    expect(service).toBe('mqtt_mosquitto');
+    expect(at(parseCompose(read(STACK)), 'services', 'mosquitto')).toBeDefined();
+    expect(read(STACK)).toMatch(/^# {3}docker stack deploy -c deploy\/docker-stack\.yml mqtt$/m);
+  });
+
+  test('names the image of this version', () => {
+    expect(text(at(watcherIn(STACK), 'image'))).toBe(`mosquitto-cert-watcher:${manifest.version}`);
+  });
+
+  test('watches on managers only, which alone can update a service', () => {
+    expect(list(at(watcherIn(STACK), 'deploy', 'placement', 'constraints'))).toEqual([
+      'node.role == manager',
+    ]);
+  });
+
+  test('says what happens to an update that fails', () => {
+    const update = at(parseCompose(read(STACK)), 'services', 'mosquitto', 'deploy', 'update_config');
+    expect(texts(update)).toMatchObject({ failure_action: 'rollback', parallelism: '1' });
+  });
+
+  acceptedByCompose(STACK);
 });
 
 test('the two compose files differ in how the engine is reached, and in nothing else that the watcher is told', () => {
@@ -142,6 +162,20 @@ function exposureIn(text: string): number {
 }
 
 /** The plugin of today, or the program of old. */
+function acceptedByCompose(file: string) {
+  const compose = composeCommand();
+  test.skipIf(compose === undefined)(
+    `is accepted by docker compose${compose === undefined ? ' [skipped: no docker compose here]' : ''}`,
+    () => {
+      const [program = '', ...args] = compose ?? [];
+      const { status, stderr } = spawnSync(program, [...args, '-f', `${ROOT}/${file}`, 'config'], {
+        encoding: 'utf8',
+      });
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    },
+  );
+}
+
 function composeCommand(): readonly string[] | undefined {
   return [['docker', 'compose'], ['docker-compose']].find(
     ([program = '', ...args]) => spawnSync(program, [...args, 'version']).status === 0,

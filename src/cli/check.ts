@@ -102,7 +102,7 @@ async function lookAtBrokers(settings: Settings, signal: AbortSignal) {
   return Promise.all(
     names.map(async (container) => ({
       container,
-      answer: await brokers.of(container).engine.inspect(options),
+      answer: await brokers.of(container).inspect(options),
     })),
   );
 }

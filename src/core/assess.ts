@@ -103,6 +103,8 @@ const ABOUT: Partial<Record<EventName, Finding['about']>> = {
   restart_failed: 'broker',
   broker_not_running: 'broker',
   roll_stopped: 'broker',
+  broker_unhealthy: 'broker',
+  set_outdated: 'broker',
   bridge_down: 'bridge',
 };
 
@@ -235,5 +237,6 @@ const PENDING_SENTENCES: Partial<Record<Reason, string>> = {
   watcher_just_started:
     'new certificates have arrived; the watcher has just started and restarts in a moment',
   roll_stopped: 'new certificates have arrived; a broker waits until another one is well again',
+  service_updating: 'new certificates have arrived; the service is being updated',
   restart: 'new certificates have arrived; the broker is being restarted',
 };

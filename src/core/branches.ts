@@ -3,13 +3,14 @@
  * goes on. Their order, which is behaviour, is in {@link SET_BRANCHES}.
  */
 
-import { type BrokerState, isLeftStopped } from './broker.ts';
+import { type BrokerState, isLeftStopped, type RestartOutcome } from './broker.ts';
 import * as conditions from './conditions.ts';
 import type { Condition } from './events.ts';
 import { quietSince, type SetFacts, type View } from './facts.ts';
 import { authoritiesOf, PREDECESSOR_MS } from './memory.ts';
 import type { CertificateSet, FilesObservation } from './observation.ts';
 import { setCannotWork } from './probe.ts';
+import { hasFailed, hasFailedSince, hasLeftBehind, isBusy } from './service.ts';
 
 /** The boxes of the state diagram. */
 export type State =
@@ -56,6 +57,10 @@ export const REASONS = [
   'broker_not_running',
   'watcher_just_started',
   'roll_stopped',
+  'service_updating',
+  'service_updated',
+  'service_update_failed',
+  'set_outdated',
   'restart',
 ] as const;
 export type Reason = (typeof REASONS)[number];
@@ -70,6 +75,13 @@ export type BrokerStep =
       readonly startedAt: string;
       readonly notAfterMs: number;
       readonly authorities: string;
+    }
+  /** the update of a service has ended: tell how */
+  | {
+      readonly kind: 'conclude';
+      readonly container: string;
+      readonly set: CertificateSet;
+      readonly outcome: RestartOutcome;
     }
   | {
       readonly kind: 'restart';
@@ -145,6 +157,10 @@ export const SET_BRANCHES: readonly {
   { via: [], branch: certNotYetValid },
   { via: [], branch: keyUnusable },
   { via: ['CERT_VALID', 'CHECK_STABILITY'], branch: notStable },
+  { via: [], branch: serviceUpdating },
+  { via: [], branch: serviceUpdated },
+  { via: [], branch: serviceUpdateFailed },
+  { via: [], branch: setOutdated },
   { via: ['STABLE', 'CHECK_COOLDOWN'], branch: inCooldown },
   { via: ['READY', 'CHECK_HASH'], branch: hashUnchanged },
   { via: [], branch: brokerAlreadyCurrent },
@@ -212,6 +228,85 @@ function notStable(facts: SetFacts): Verdict | undefined {
   };
 }
 
+/** An update of a service goes on by itself; it is looked at this often. */
+const UPDATE_LOOK_MS = 1_000;
+
+const TO_HASH_CHANGED = ['STABLE', 'CHECK_COOLDOWN', 'READY', 'CHECK_HASH', 'HASH_CHANGED'] as const;
+
+function serviceUpdating(facts: SetFacts): Verdict | undefined {
+  const { now, broker, memory, files, settings } = facts;
+  const service = broker?.ok === true ? broker.value.service : undefined;
+  if (service === undefined) return undefined;
+  const { updating } = memory;
+  // between the request and its begin the engine tells of no update
+  const isBegun = service.update !== undefined;
+  const isAwaited = updating?.fingerprint === files.fingerprint && !isBegun;
+  const isLate = updating !== undefined && now.monoMs >= updating.atMonoMs + settings.verifyTimeoutMs;
+  if (!isBusy(service) && (!isAwaited || isLate)) return undefined;
+  const update = conditions.serviceUpdating(facts, service);
+  return {
+    boxes: [...TO_HASH_CHANGED, 'RESTART_MOSQUITTO'],
+    reason: 'service_updating',
+    sentence: conditions.messageOf(update),
+    conditions: [update],
+    pending: true,
+    untilMonoMs: now.monoMs + UPDATE_LOOK_MS,
+  };
+}
+
+/** The update that this watcher has asked for has come to an end. */
+function serviceUpdated({ now, broker, memory, files, settings }: SetFacts): Verdict | undefined {
+  const { updating } = memory;
+  const seen = broker?.ok === true ? broker.value : undefined;
+  if (seen?.service === undefined || updating?.fingerprint !== files.fingerprint) return undefined;
+  const timing = { tookMs: now.monoMs - updating.atMonoMs, answeredMonoMs: updating.atMonoMs };
+  const isWell = seen.service.applied === files.fingerprint && !hasFailed(seen.service);
+  const why = `its update has stopped: ${seen.service.update?.message ?? 'the engine tells of no update'}`;
+  return {
+    boxes: [...TO_HASH_CHANGED, 'RESTART_MOSQUITTO'],
+    reason: 'service_updated',
+    sentence: isWell ? `the update of ${settings.container} is complete` : why,
+    step: {
+      kind: 'conclude',
+      container: settings.container,
+      set: files,
+      outcome: isWell
+        ? { kind: 'verified', broker: seen, ...timing }
+        : { kind: 'unhealthy', why, broker: seen, ...timing },
+    },
+  };
+}
+
+/** Nobody updates a service again for a set with which its last update has failed. */
+function serviceUpdateFailed(facts: SetFacts): Verdict | undefined {
+  const { broker, files } = facts;
+  const service = broker?.ok === true ? broker.value.service : undefined;
+  if (service === undefined || !hasFailedSince(service, files.newestCtimeMs)) return undefined;
+  const failed = conditions.serviceUpdateFailed(facts, service);
+  return {
+    boxes: [...TO_HASH_CHANGED, 'RESTART_MOSQUITTO'],
+    reason: 'service_update_failed',
+    sentence: conditions.messageOf(failed),
+    conditions: [failed],
+    pending: true,
+  };
+}
+
+/** The service runs with a set that this node has never had, and had ours before it: our files are behind. */
+function setOutdated(facts: SetFacts): Verdict | undefined {
+  const { broker, files, memory } = facts;
+  const service = broker?.ok === true ? broker.value.service : undefined;
+  if (service?.applied === undefined || !hasLeftBehind(service, files.fingerprint)) return undefined;
+  if (memory.seen.includes(service.applied)) return undefined;
+  const outdated = conditions.setOutdated(facts, service.applied);
+  return {
+    boxes: ['STABLE', 'CHECK_COOLDOWN', 'READY', 'CHECK_HASH', 'HASH_UNCHANGED'],
+    reason: 'set_outdated',
+    sentence: conditions.messageOf(outdated),
+    conditions: [outdated],
+  };
+}
+
 function inCooldown(facts: SetFacts): Verdict | undefined {
   const { now, readyAtMonoMs, isLoaded, broker } = facts;
   if (now.monoMs >= readyAtMonoMs) return undefined;
@@ -251,7 +346,10 @@ function brokerAlreadyCurrent({
   return {
     boxes: ['HASH_UNCHANGED'],
     reason: 'broker_already_current',
-    sentence: `the broker was started at ${startedAt} and has read these files`,
+    sentence:
+      broker.value.service === undefined
+        ? `the broker was started at ${startedAt} and has read these files`
+        : `${settings.container} runs with these files`,
     step: {
       kind: 'adopt',
       container: settings.container,

@@ -1,5 +1,7 @@
 /** What the container engine says of the broker, and what may be concluded from it. */
 
+import type { ServiceState } from './service.ts';
+
 /** Every way in which a call to the engine fails. */
 export const ENGINE_CAUSES = [
   'socket_missing',
@@ -13,6 +15,9 @@ export const ENGINE_CAUSES = [
   'timeout',
   'connection_lost',
   'bad_answer',
+  'not_a_manager',
+  'service_missing',
+  'out_of_sequence',
 ] as const;
 export type EngineCause = (typeof ENGINE_CAUSES)[number];
 
@@ -47,6 +52,8 @@ export interface BrokerState {
   readonly health: 'starting' | 'healthy' | 'unhealthy' | undefined;
   /** the container's own stop timeout in seconds; undefined: the engine's default */
   readonly stopTimeoutS: number | undefined;
+  /** present where the broker is a service of a Docker Swarm */
+  readonly service?: ServiceState;
 }
 
 /**

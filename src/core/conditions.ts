@@ -9,6 +9,7 @@ import type { SetFacts, View } from './facts.ts';
 import type { CertificateSet, FileComplaint, IncompleteFiles, UnparsableFiles } from './observation.ts';
 import { type ProbeFailure, probeSentence } from './probe.ts';
 import type { Obstacle } from './roll.ts';
+import type { ServiceState } from './service.ts';
 import type { Settings } from './settings.ts';
 import { timestamp } from './timestamp.ts';
 
@@ -325,6 +326,59 @@ function bridgesUnknown({ problem, hint }: Extract<BridgeSight, { ok: false }>):
     about: `bridges ${problem}`,
     subject: problem,
     details: { part: 'bridges', message: `nobody knows whether the bridges are up: ${problem}`, hint },
+  };
+}
+
+/** How far the update of a service is. */
+export function serviceUpdating({ files, settings }: SetFacts, service: ServiceState): Condition {
+  const { container } = settings;
+  const { updated, desired, update, applied } = service;
+  const progress = `${updated} of ${desired} tasks of ${container} run with the new certificates`;
+  const foreign = `another update of ${container} is under way (${updated} of ${desired} tasks); it is waited for`;
+  const back = `${container} is being rolled back: ${update?.message}`;
+  const isBack = update?.state === 'rollback_started';
+  return {
+    event: 'service_updating',
+    subject: `${applied} ${update?.state} ${updated}`,
+    details: {
+      container,
+      fingerprint: files.fingerprint,
+      updated,
+      desired,
+      message: isBack ? back : applied === files.fingerprint ? progress : foreign,
+    },
+  };
+}
+
+export function serviceUpdateFailed({ files, settings }: SetFacts, { update }: ServiceState): Condition {
+  const { container } = settings;
+  const what = update?.state === 'paused' ? 'is paused' : 'was rolled back';
+  return {
+    event: 'broker_unhealthy',
+    subject: `${files.fingerprint} ${update?.state} ${update?.startedAtMs}`,
+    details: {
+      container,
+      fingerprint: files.fingerprint,
+      error: update?.message,
+      status: update?.state,
+      message: `the last update of ${container} ${what}: ${update?.message}; it is not updated again for this set`,
+      hint: `see docker service ps ${container}; mend the cause and update it by hand (docker service update --force ${container})`,
+    },
+  };
+}
+
+export function setOutdated({ files, settings }: SetFacts, applied: string): Condition {
+  const { container } = settings;
+  return {
+    event: 'set_outdated',
+    subject: `${files.fingerprint} ${applied}`,
+    details: {
+      container,
+      fingerprint: files.fingerprint,
+      applied_fingerprint: applied,
+      message: `${container} has newer certificates than this node has on disk; it is not taken back`,
+      hint: 'see why the agent has not brought the new certificates to this node',
+    },
   };
 }
 

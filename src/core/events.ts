@@ -36,6 +36,8 @@ export const EVENTS = {
   broker_already_current: { component: 'restart', level: 'info' },
   broker_not_running: { component: 'restart', level: 'info' },
   broker_unhealthy: { component: 'restart', level: 'error' },
+  service_updating: { component: 'restart', level: 'info' },
+  set_outdated: { component: 'restart', level: 'warn' },
   bridge_connected: { component: 'restart', level: 'info' },
   bridge_down: { component: 'restart', level: 'warn' },
   roll_stopped: { component: 'restart', level: 'error' },

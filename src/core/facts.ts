@@ -4,6 +4,7 @@ import { type BrokerState, type EngineAnswer, isSteady, startedAfter } from './b
 import type { Memory } from './memory.ts';
 import type { CertificateSet, FilesObservation, Moment } from './observation.ts';
 import { holdOf, type ProbeFailure, type ProbeVerdict } from './probe.ts';
+import { runsSince, type ServiceState } from './service.ts';
 import type { Settings } from './settings.ts';
 
 /** Everything that a decision rests on. `memory` has already taken in `files` and the engine's answer. */
@@ -125,6 +126,8 @@ export function isDueForGlance({ now, memory, settings }: View): boolean {
  * nothing about the order. Nor is the start that has loaded another set.
  */
 function hasLoaded(broker: BrokerState, files: CertificateSet, memory: Memory, now: Moment): boolean {
+  const { service } = broker;
+  if (service !== undefined) return isAppliedTo(service, files);
   const { applied } = memory;
   const isStartedAfter = startedAfter(broker, files.newestCtimeMs);
   if (applied === undefined) return isStartedAfter;
@@ -133,6 +136,11 @@ function hasLoaded(broker: BrokerState, files: CertificateSet, memory: Memory, n
   if (applied.fingerprint === files.fingerprint)
     return isSameStart || isEvident || hasKept(broker, memory, now);
   return isEvident && !isSameStart;
+}
+
+/** The service was updated for this set, or all its tasks were made after the files, by whomever. */
+function isAppliedTo(service: ServiceState, { fingerprint, newestCtimeMs }: CertificateSet): boolean {
+  return service.applied === fingerprint || runsSince(service, newestCtimeMs);
 }
 
 /** Our own failed restart has stopped it, and nobody has started it since. */

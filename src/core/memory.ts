@@ -70,6 +70,10 @@ export interface Memory {
   readonly glance: { readonly answer: EngineAnswer<BrokerState>; readonly at: Moment } | undefined;
   /** what is heard of its bridges, where somebody listens */
   readonly bridges: BridgeMemory | undefined;
+  /** the update of a service that this watcher has asked for, until its end has been told */
+  readonly updating: { readonly fingerprint: string; readonly atMonoMs: number } | undefined;
+  /** the sets that have lain on disk here, by their fingerprints, the latest last */
+  readonly seen: readonly string[];
   /** how often in a row the pending restart could not be done */
   readonly fruitless: number;
   /** `FinishedAt` of a broker that our own failed restart left stopped */
@@ -118,6 +122,8 @@ export function createMemory(now: Moment, persisted: PersistedState | undefined)
     broker: undefined,
     glance: undefined,
     bridges: undefined,
+    updating: undefined,
+    seen: [],
     fruitless: 0,
     stoppedByUs: persisted?.stoppedByUs,
     lastRestart: undefined,
@@ -128,8 +134,8 @@ export function createMemory(now: Moment, persisted: PersistedState | undefined)
 
 /** The memory of a broker that has come to light beside this one: of what all of them share, it knows the same. */
 export function memoryOfAnother(memory: Memory, now: Moment, persisted: PersistedState | undefined): Memory {
-  const { started, cycles, sighting, probe, lastVerdict } = memory;
-  return { ...createMemory(now, persisted), started, cycles, sighting, probe, lastVerdict };
+  const { started, cycles, sighting, seen, probe, lastVerdict } = memory;
+  return { ...createMemory(now, persisted), started, cycles, sighting, seen, probe, lastVerdict };
 }
 
 /** What a state file has to keep of this memory. */
@@ -157,9 +163,17 @@ export function rememberFiles(memory: Memory, files: FilesObservation, now: Mome
     cycles: memory.cycles + 1,
     sighting: { identity: files.identity, sinceMonoMs, lookMonoMs: now.monoMs },
     ...excursion(memory, files, now),
+    seen: withSeen(memory.seen, files),
     probe: memory.probe?.identity === files.identity ? memory.probe : undefined,
     fruitless: unchanged ? memory.fruitless : 0,
   };
+}
+
+const KEPT_SETS = 8;
+
+function withSeen(seen: readonly string[], files: FilesObservation): readonly string[] {
+  if (files.kind !== 'complete' || seen.at(-1) === files.fingerprint) return seen;
+  return [...seen.filter((each) => each !== files.fingerprint), files.fingerprint].slice(-KEPT_SETS);
 }
 
 /**
@@ -274,6 +288,7 @@ export function rememberRestart(
   const seen = answerOf(outcome);
   const told: Memory = {
     ...memory,
+    updating: undefined,
     lastRestart: { outcome, at: now, fingerprint: set.fingerprint },
     glance: seen === undefined ? memory.glance : { answer: seen, at: now },
   };
@@ -303,6 +318,22 @@ export function rememberRestart(
     notAfterMs: set.leaf.notAfterMs,
     authorities: authoritiesOf(set),
   });
+}
+
+/** The engine has taken up an update of the service for this set; it goes on by itself, and the cooldown counts from here. */
+export function rememberUpdate(memory: Memory, set: CertificateSet, now: Moment): Memory {
+  return {
+    ...memory,
+    updating: { fingerprint: set.fingerprint, atMonoMs: now.monoMs },
+    lastRestartMonoMs: now.monoMs,
+    broker: undefined,
+    fruitless: 0,
+  };
+}
+
+/** Somebody else has changed the service first: what was known of it is out of date. */
+export function rememberOutrun(memory: Memory): Memory {
+  return { ...memory, broker: undefined };
 }
 
 /** The broker has been signalled, and has proved to run with this set since; the cooldown counts from here. */

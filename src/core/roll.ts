@@ -181,7 +181,7 @@ function stepsOf(decision: Decision, turns: readonly Turn[]): Decision['steps'] 
   );
 }
 
-const ORDER = { probe: 0, adopt: 1, restart: 2 } as const;
+const ORDER = { probe: 0, adopt: 1, conclude: 1, restart: 2 } as const;
 
 /** What is so of one broker is news when it becomes so of the next. */
 function ofBroker(condition: Condition, { settings }: View): Condition {

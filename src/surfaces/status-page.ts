@@ -467,6 +467,10 @@ const NOTES: Partial<Record<Reason, string>> = {
   broker_not_running: 'broker is stopped',
   watcher_just_started: 'just started',
   roll_stopped: 'waits for another',
+  service_updating: 'being updated',
+  service_updated: 'update has ended',
+  service_update_failed: 'update has failed',
+  set_outdated: 'node is behind',
   restart: 'restarting',
 };
 
@@ -480,6 +484,8 @@ const TROUBLE: ReadonlySet<Reason> = new Set([
   'probe_holds',
   'restart_disabled',
   'roll_stopped',
+  'service_update_failed',
+  'set_outdated',
   'engine_failed',
   'broker_not_running',
 ]);

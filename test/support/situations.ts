@@ -7,6 +7,8 @@ import type { Moment } from '../../src/core/observation.ts';
 import { createHistory, remember, type Snapshot } from '../../src/core/snapshot.ts';
 import type { Publication } from '../../src/watcher.ts';
 import * as fix from './core-fixtures.ts';
+import { createFakeClock } from './fake-clock.ts';
+import { createSimulatedService } from './simulated-service.ts';
 import { createWorld, type World, type WorldOptions } from './world.ts';
 
 const DAY_MS = fix.DAY_MS;
@@ -53,6 +55,18 @@ async function rotated(world: World, name = 'ffeeddccbbaa99887766554433221100'):
   return world;
 }
 
+/** A manager of a swarm whose service gets the set called `old` from its watcher. */
+async function inSwarm(forMs: number) {
+  const clock = createFakeClock();
+  const service = createSimulatedService(clock);
+  const world = createWorld({ clock, service });
+  world.verdict = () => healthy;
+  world.write('a1b2c3d4e5f60718293a4b5c6d7e8f90');
+  const watcher = world.startWatcher();
+  await clock.advance(forMs);
+  return { world, service, watcher };
+}
+
 /** By name: the gateway in a state, the watcher having reacted to it. */
 export const SITUATIONS: Readonly<Record<string, () => Promise<World>>> = {
   starting: async () => createWorld(),
@@ -71,6 +85,27 @@ export const SITUATIONS: Readonly<Record<string, () => Promise<World>>> = {
     return world;
   },
   several: async () => settled({ brokers: ['eclipse-mosquitto', 'standby'] }),
+  service_updating: async () => (await inSwarm(13_000)).world,
+  service_updated: async () => (await inSwarm(20_000)).world,
+  service_update_failed: async () => {
+    const { world, service, watcher } = await inSwarm(60_000);
+    service.taskFails = 'pauses';
+    await rotated(world);
+    await world.advance(HOUR_MS);
+    watcher.kill();
+    world.startWatcher();
+    await world.advance(20_000);
+    return world;
+  },
+  set_outdated: async () => {
+    const { world, service, watcher } = await inSwarm(60_000);
+    watcher.kill();
+    await service.update(service.state().version, 'ffeeddccbbaa99887766554433221100');
+    await world.advance(HOUR_MS);
+    world.startWatcher();
+    await world.advance(20_000);
+    return world;
+  },
   roll_stopped: async () => {
     const world = await settled({ brokers: ['eclipse-mosquitto', 'standby'] });
     world.brokerCalled('eclipse-mosquitto').nextStart = { up: false, status: 'exited', exitCode: 1 };

@@ -4,7 +4,7 @@
  */
 
 import type { Engine } from '../../src/adapters/engine.ts';
-import type { Brokers } from '../../src/brokers.ts';
+import type { BrokerParts, Brokers } from '../../src/brokers.ts';
 import type { BridgeSight } from '../../src/core/bridge.ts';
 import type { BrokerState, EngineAnswer, EngineFailure } from '../../src/core/broker.ts';
 import type { EventName } from '../../src/core/events.ts';
@@ -15,10 +15,12 @@ import type { BrokerUrl, Settings } from '../../src/core/settings.ts';
 import { createRestart } from '../../src/restart.ts';
 import { type Publication, type RunProbe, startWatcher } from '../../src/watcher.ts';
 import * as fix from './core-fixtures.ts';
-import { createFakeClock } from './fake-clock.ts';
+import { createFakeClock, type FakeClock } from './fake-clock.ts';
+import type { SimulatedService } from './simulated-service.ts';
 
 const RESTART_MS = 300;
 const PROBE_MS = 2_100;
+const SERVICE_ANSWER_MS = 5;
 
 export interface Line {
   /** milliseconds since the world began */
@@ -35,6 +37,10 @@ export interface WorldOptions {
   readonly withStateFile?: boolean;
   /** the watcher listens for what the broker says of its bridges, at a TLS listener or not */
   readonly brokerUrl?: BrokerUrl;
+  /** the broker is a service of a Docker Swarm, here or in another world */
+  readonly service?: SimulatedService;
+  /** where several worlds share their time */
+  readonly clock?: FakeClock;
   /** several brokers, by their names */
   readonly brokers?: readonly string[];
 }
@@ -56,11 +62,13 @@ export function createWorld({
   withoutFileEvents = false,
   withStateFile = false,
   brokerUrl,
+  service,
+  clock = createFakeClock(),
   brokers: several,
 }: WorldOptions = {}) {
-  const clock = createFakeClock();
   const settings = fix.settings({
     ...change,
+    ...(service && { target: { kind: 'service', name: 'eclipse-mosquitto' } }),
     ...(brokerUrl && { brokerUrls: [brokerUrl] }),
     ...(several && { container: several.join(', '), target: { kind: 'containers', names: several } }),
   });
@@ -195,6 +203,25 @@ export function createWorld({
     };
   }
 
+  /** As the adapter: an update is made of the last inspection. */
+  function serviceParts(swarm: SimulatedService): BrokerParts {
+    let version = 0;
+    return {
+      async inspect() {
+        world.inspections += 1;
+        const answer = world.engineDown ?? (await swarm.inspect());
+        // on its way, while others are asking too
+        await clock.sleep(SERVICE_ANSWER_MS, never);
+        if (answer.ok) version = answer.value.service?.version ?? 0;
+        return answer;
+      },
+      way: {
+        kind: 'service',
+        update: async (fingerprint) => world.engineDown ?? swarm.update(version, fingerprint),
+      },
+    };
+  }
+
   function createSimulatedEngine(name: string): Engine {
     const broker = brokerCalled(name);
     return {
@@ -262,7 +289,12 @@ export function createWorld({
           restart: async (seconds) => alive(await simulated.restart(seconds)),
           hangUp: async () => alive(await simulated.hangUp()),
         };
-        return { engine, restart: createRestart(engine, clock, settings) };
+        if (service !== undefined) {
+          const { inspect, way } = serviceParts(service);
+          return { inspect: async (options) => alive(await inspect(options)), way };
+        }
+        const restart = createRestart(engine, clock, settings);
+        return { inspect: engine.inspect, way: { kind: 'container', engine, restart } };
       },
     };
     let hint: (() => void) | undefined;

@@ -36,6 +36,7 @@ export type Call = (
   path: string,
   timeoutMs: number,
   signal?: AbortSignal,
+  body?: object,
 ) => Promise<EngineAnswer<Reply>>;
 
 export interface CallerOptions {
@@ -56,7 +57,7 @@ export function createCaller(
       ? { socketPath: endpoint.path, host: 'localhost' }
       : { host: endpoint.host, port: endpoint.port };
 
-  return async (method, path, timeoutMs, signal) => {
+  return async (method, path, timeoutMs, signal, content) => {
     let isConnected = false;
     let isLate = false;
     try {
@@ -90,7 +91,8 @@ export function createCaller(
           incoming.on('error', reject);
           incoming.on('end', () => reply(Buffer.concat(chunks).toString('utf8')));
         });
-        outgoing.end();
+        if (content === undefined) outgoing.end();
+        else outgoing.setHeader('Content-Type', 'application/json').end(JSON.stringify(content));
       });
       return { ok: true, value };
     } catch (error) {
@@ -213,4 +215,7 @@ const HINTS: Readonly<Record<EngineCause, string>> = {
   timeout: 'the engine is overloaded or stuck: see its log',
   connection_lost: 'the engine closed the connection: see its log',
   bad_answer: 'check that a Docker Engine or Podman API listens there',
+  not_a_manager: 'run the watcher on a manager node (in a stack: placement constraint node.role == manager)',
+  service_missing: 'check MOSQUITTO_SERVICE (docker service ls); the watcher waits for the service to appear',
+  out_of_sequence: 'nothing to do: the service is looked at again',
 };

@@ -1,0 +1,220 @@
+/** A service of a Docker Swarm and the watchers of its nodes, all on one fake clock. */
+
+import { describe, expect, it } from 'vitest';
+import * as fix from '../support/core-fixtures.ts';
+import { createFakeClock } from '../support/fake-clock.ts';
+import { createSimulatedService, TASK_MS } from '../support/simulated-service.ts';
+import { createWorld, type World } from '../support/world.ts';
+
+const HOUR_MS = 3_600_000;
+const WINDOW_MS = 10_000;
+
+const withoutProbe = { probeEnabled: false } as const;
+
+/** Nodes of one swarm whose service has been updated for A, with a watcher each that has nothing to do. */
+async function swarm(count = 1) {
+  const clock = createFakeClock();
+  const service = createSimulatedService(clock);
+  const nodes = Array.from({ length: count }, () => createWorld({ clock, service, settings: withoutProbe }));
+  for (const node of nodes) node.write('A');
+  await clock.advance(1_000);
+  const watchers = nodes.map((node) => node.startWatcher());
+  await clock.advance(HOUR_MS);
+  const first = nodes[0];
+  if (first === undefined) throw new Error('a swarm has a node');
+  return { clock, service, nodes, first, watchers };
+}
+
+function rotate(nodes: readonly World[], name: string) {
+  for (const node of nodes) node.write(name);
+}
+
+const fingerprints = ({ service }: Awaited<ReturnType<typeof swarm>>) =>
+  service.updates.map(({ fingerprint }) => fingerprint);
+
+describe('a rotation of a service', () => {
+  it('is one update, asked for at the end of the window', async () => {
+    const at = await swarm();
+    const writtenMs = at.clock.elapsedMs();
+    at.first.write('B');
+    await at.clock.advance(24 * HOUR_MS);
+    expect(at.service.updates.slice(1)).toEqual([{ atMs: writtenMs + WINDOW_MS + 5, fingerprint: 'B' }]);
+  });
+
+  it('is told with its progress, and as complete when it is', async () => {
+    const at = await swarm();
+    const before = at.first.lines.length;
+    at.first.write('B');
+    await at.clock.advance(HOUR_MS);
+    const told = at.first.lines.slice(before).filter(({ event }) => /service|restart_completed/.test(event));
+    expect(told.map(({ event, details }) => details['updated'] ?? event)).toEqual([
+      0,
+      1,
+      2,
+      3,
+      'restart_completed',
+    ]);
+    expect(at.first.events('mosquitto_restart_triggered')).toHaveLength(2);
+  });
+
+  it('is one update however many watch', async () => {
+    const at = await swarm(3);
+    expect(fingerprints(at)).toEqual(['A']);
+    rotate(at.nodes, 'B');
+    await at.clock.advance(24 * HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A', 'B']);
+    expect(at.service.outOfSequence).toBeGreaterThan(0);
+  });
+
+  it('is told as complete by the one that has asked for it, and as current by the others', async () => {
+    const at = await swarm(3);
+    const before = at.nodes.map((node) => node.lines.length);
+    rotate(at.nodes, 'B');
+    await at.clock.advance(HOUR_MS);
+    const told = at.nodes.map((node, index) =>
+      node.lines
+        .slice(before[index])
+        .map(({ event }) => event)
+        .filter((event) => event === 'restart_completed' || event === 'broker_already_current'),
+    );
+    expect(told.toSorted()).toEqual([
+      ['broker_already_current'],
+      ['broker_already_current'],
+      ['restart_completed'],
+    ]);
+    expect(at.nodes.flatMap((node) => node.events('restart_failed'))).toEqual([]);
+  });
+
+  it('needs no memory at the watcher: one that starts anew asks for nothing', async () => {
+    const at = await swarm();
+    at.watchers[0]?.kill();
+    at.first.startWatcher();
+    await at.clock.advance(24 * HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A']);
+  });
+
+  it('goes on when the watcher that asked for it is killed', async () => {
+    const at = await swarm();
+    at.first.write('B');
+    await at.clock.advance(WINDOW_MS + TASK_MS);
+    at.watchers[0]?.kill();
+    at.first.startWatcher();
+    await at.clock.advance(HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A', 'B']);
+    expect(at.first.lastDecision()?.reason).toBe('unchanged');
+  });
+
+  it('survives a manager that is lost and comes back', async () => {
+    const at = await swarm();
+    at.first.engineDown = fix.engineFailure();
+    at.first.write('B');
+    await at.clock.advance(HOUR_MS);
+    at.first.engineDown = undefined;
+    await at.clock.advance(HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A', 'B']);
+  });
+
+  it('is complete also where the manager was lost while it went on', async () => {
+    const at = await swarm();
+    at.first.write('B');
+    await at.clock.advance(WINDOW_MS + TASK_MS);
+    at.first.engineDown = fix.engineFailure();
+    await at.clock.advance(HOUR_MS);
+    at.first.engineDown = undefined;
+    await at.clock.advance(HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A', 'B']);
+    expect(at.first.events('restart_completed')).toHaveLength(2);
+  });
+
+  it('is left out where somebody has updated the service by hand since', async () => {
+    const at = await swarm();
+    at.first.write('B');
+    await at.clock.advance(1_000);
+    at.service.updateByHand();
+    await at.clock.advance(HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A']);
+  });
+
+  it('leaves a service alone that is scaled to nothing', async () => {
+    const at = await swarm();
+    at.service.scaleToNothing();
+    at.first.write('B');
+    await at.clock.advance(HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A']);
+    expect(at.first.events('broker_not_running')).toHaveLength(1);
+  });
+});
+
+describe('an update that fails', () => {
+  it.each(['pauses', 'rolls back'] as const)(
+    'and %s is not asked for again, by anybody',
+    async (taskFails) => {
+      const at = await swarm(3);
+      at.service.taskFails = taskFails;
+      rotate(at.nodes, 'B');
+      await at.clock.advance(24 * HOUR_MS);
+      expect(fingerprints(at)).toEqual(['A', 'B']);
+      for (const node of at.nodes) expect(node.events('broker_unhealthy').length).toBeGreaterThan(0);
+    },
+  );
+
+  it.each(['pauses', 'rolls back'] as const)(
+    'and %s is not asked for again by watchers that start anew',
+    async (taskFails) => {
+      const at = await swarm(2);
+      at.service.taskFails = taskFails;
+      rotate(at.nodes, 'B');
+      await at.clock.advance(HOUR_MS);
+      for (const [index, node] of at.nodes.entries()) {
+        at.watchers[index]?.kill();
+        node.startWatcher();
+      }
+      await at.clock.advance(24 * HOUR_MS);
+      expect(fingerprints(at)).toEqual(['A', 'B']);
+    },
+  );
+
+  it.each(['pauses', 'rolls back'] as const)('and %s does not keep the next set back', async (taskFails) => {
+    const at = await swarm(3);
+    at.service.taskFails = taskFails;
+    rotate(at.nodes, 'B');
+    await at.clock.advance(HOUR_MS);
+    at.service.taskFails = 'never';
+    rotate(at.nodes, 'C');
+    await at.clock.advance(HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A', 'B', 'C']);
+    expect(at.service.state().applied).toBe('C');
+  });
+});
+
+describe('a node whose files are behind', () => {
+  it('does not take the service back, and says so', async () => {
+    const at = await swarm(2);
+    at.first.write('B');
+    await at.clock.advance(24 * HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A', 'B']);
+    at.watchers[1]?.kill();
+    at.nodes[1]?.startWatcher();
+    await at.clock.advance(HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A', 'B']);
+    expect(at.nodes[1]?.events('set_outdated')[0]?.details).toMatchObject({ applied_fingerprint: 'B' });
+  });
+
+  it('has nothing to do when it gets the new ones', async () => {
+    const at = await swarm(2);
+    at.first.write('B');
+    await at.clock.advance(HOUR_MS);
+    at.nodes[1]?.write('B');
+    await at.clock.advance(HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A', 'B']);
+  });
+
+  it('is no longer behind where somebody puts the old set back on purpose', async () => {
+    const at = await swarm(2);
+    rotate(at.nodes, 'B');
+    await at.clock.advance(HOUR_MS);
+    rotate(at.nodes, 'A');
+    await at.clock.advance(HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A', 'B', 'A']);
+  });
+});
