@@ -7,7 +7,6 @@
 
 import { randomBytes } from 'node:crypto';
 import type { IClientOptions, MqttClient } from 'mqtt';
-import { writeToStream } from 'mqtt-packet';
 import type { Bridge, BridgeSight } from '../core/bridge.ts';
 import type { BrokerUrl } from '../core/settings.ts';
 import { codeOf, messageOf } from '../system/errors.ts';
@@ -43,9 +42,6 @@ const RETAINED_MS = 300;
 /** SUBACK's "no", MQTT 3.1.1, 3.9.3 */
 const SUBSCRIPTION_REFUSED = 0x80;
 
-// else the first packet makes a buffer for each number up to 65,535, and keeps them: ten megabytes
-writeToStream.cacheNumbers = false;
-
 /** Begins to watch at once, and goes on until it is closed, reconnecting by itself. */
 export function createBridgeWatch(options: BridgeWatchOptions): BridgeWatch {
   const { url, bridgeName, onChange } = options;
@@ -77,7 +73,7 @@ export function createBridgeWatch(options: BridgeWatchOptions): BridgeWatch {
     const login = await readLogin(options);
     if (isClosed) return;
     if (!login.ok) return tryAgain(login.sight);
-    const { connect } = await import('mqtt');
+    const connect = await loadClient();
     if (isClosed) return;
     const attempt = connect(clientOptions(url, login));
     client = attempt;
@@ -135,6 +131,14 @@ export function createBridgeWatch(options: BridgeWatchOptions): BridgeWatch {
       await last?.endAsync(true);
     },
   };
+}
+
+/** Loaded only where somebody listens: a gateway has little memory. */
+async function loadClient() {
+  const [{ connect }, { writeToStream }] = await Promise.all([import('mqtt'), import('mqtt-packet')]);
+  // else the first packet makes a buffer for each number up to 65,535, and keeps them: ten megabytes
+  writeToStream.cacheNumbers = false;
+  return connect;
 }
 
 function clientOptions(

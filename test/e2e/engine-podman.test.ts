@@ -5,7 +5,16 @@ import { expect } from 'vitest';
 import { MOSQUITTO } from '../support/broker-image.ts';
 import { all, describeWith, program, ROOT } from '../support/needs.ts';
 import { startPodman } from '../support/podman.ts';
-import { type BrokerOptions, makeSet, nothingFollows, type Stage, settled, test } from '../support/stage.ts';
+import {
+  type BrokerOptions,
+  makeSet,
+  nothingFollows,
+  SHORT,
+  type Stage,
+  settled,
+  test,
+} from '../support/stage.ts';
+import { closedPort } from '../support/tls-servers.ts';
 
 const BROKER =
   MOSQUITTO === undefined ? { ok: false as const, reason: 'no mosquitto here' } : { ok: true as const };
@@ -56,6 +65,51 @@ describeWith(all(ROOT, program('podman'), BROKER), 'podman', () => {
     await nothingFollows();
     expect(await broker.inspect()).toMatchObject({ running: false });
     expect(broker.restarts()).toBe(0);
+  });
+
+  test('restarts two brokers with a label one by one', async ({ stage }) => {
+    const label = 'role=edge';
+    const settings = { MOSQUITTO_CONTAINER: '', MOSQUITTO_LABEL: label };
+    const { broker, daemon, rotate } = await watched(stage, { labels: [label] }, settings);
+    const other = await stage.broker({ engine: broker.engine, labels: [label] });
+    await rotate();
+    await settled(daemon, 2);
+    expect([broker.restarts(), other.restarts()]).toEqual([1, 1]);
+  });
+
+  test('signals a broker whose listener has the certificate, and restarts nothing', async ({ stage }) => {
+    const port = await closedPort();
+    const podman = await startPodman(join(stage.directory, 'podman'));
+    stage.onEnd(podman.end);
+    await stage.certs.install(await makeSet({ sans: ['127.0.0.1'], key: 'rsa-2048' }));
+    const broker = await stage.broker({ engine: podman.api, network: { hosts: [] }, started: false });
+    const listener = ['certfile /certs/client.crt', 'keyfile /certs/client.key'];
+    const lines = ['user root', 'allow_anonymous true', `listener ${port} 127.0.0.1`, ...listener];
+    await broker.configure('mosquitto.conf', `${lines.join('\n')}\n`);
+    await broker.start();
+    const daemon = stage.watch(broker, {
+      RELOAD_STRATEGY: 'sighup',
+      BROKER_URL: `mqtts://127.0.0.1:${port}`,
+    });
+    await daemon.says('broker_already_current');
+    await stage.certs.install(await makeSet({ sans: ['127.0.0.1'], key: 'rsa-2048' }));
+    await daemon.says('reload_completed');
+    await nothingFollows();
+    expect(broker.restarts()).toBe(0);
+  });
+
+  test('is no swarm: a service is refused with the cause', async ({ stage }) => {
+    const podman = await startPodman(join(stage.directory, 'podman'));
+    stage.onEnd(podman.end);
+    await stage.certs.install(await makeSet());
+    const daemon = stage.daemon({
+      ...SHORT,
+      CERT_DIR: stage.certs.path,
+      DOCKER_SOCK: podman.api.socketPath,
+      MOSQUITTO_SERVICE: 'mqtt',
+    });
+    const { details } = await daemon.says('restart_failed');
+    expect(details).toMatchObject({ cause: 'not_a_manager' });
   });
 
   test('without the container says so', async ({ stage }) => {

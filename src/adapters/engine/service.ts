@@ -123,12 +123,12 @@ export function createSwarmService(endpoint: EngineEndpoint, name: string): Swar
   return { inspect, update };
 }
 
-/** What the engine says no to in its own words, which have no codes of their own. */
+/** What the engine (or Podman, which knows no swarm) says no to in its own words, which have no codes of their own. */
 function serviceRefusal(reply: Reply, doing: string, name: string, mayHaveHappened: boolean): EngineFailure {
   if (/out of sequence/i.test(reply.body)) {
     return failure('out_of_sequence', `the service ${name} was changed by somebody else meanwhile`, false);
   }
-  if (/not a swarm manager|not part of a swarm/i.test(reply.body)) {
+  if (/not a swarm manager|not part of a swarm|does not support service/i.test(reply.body)) {
     return failure('not_a_manager', 'this engine is not a manager of a swarm', false);
   }
   if (reply.status === 404 && /service .*not found/i.test(reply.body)) {

@@ -1,0 +1,111 @@
+/** A Docker Swarm of one node, by an engine of the test's own: a swarm is a matter of the whole engine. */
+
+import { randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { ensureBrokerImage } from './broker-image.ts';
+import { createDockerd, type OwnEngine } from './dockerd.ts';
+import { closedPort } from './tls-servers.ts';
+
+export interface Swarm {
+  readonly engine: OwnEngine;
+  /** A service of Mosquittos that mount these certificates. */
+  service(certs: string, options?: ServiceOptions): Promise<Service>;
+}
+
+export interface ServiceOptions {
+  readonly replicas?: number;
+  readonly failureAction?: 'pause' | 'rollback';
+}
+
+export interface Service {
+  readonly name: string;
+  /** How often the swarm has begun an update of it, by its own events. */
+  updates(): Promise<number>;
+  state(): Promise<ServiceNow>;
+  /** Breaks or mends the configuration that tasks read when they start. */
+  breakConfiguration(isBroken: boolean): Promise<void>;
+}
+
+const SERVICE = v.object({
+  Spec: v.object({
+    Labels: v.nullish(v.record(v.string(), v.string())),
+    TaskTemplate: v.object({ ForceUpdate: v.optional(v.number(), 0) }),
+  }),
+  UpdateStatus: v.nullish(v.object({ State: v.optional(v.string()) })),
+});
+
+export interface ServiceNow {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly forceUpdate: number;
+  readonly update: string | undefined;
+}
+
+const EVENT = v.object({ Actor: v.object({ Attributes: v.record(v.string(), v.string()) }) });
+
+const CONFIGURATION = 'user root\nallow_anonymous true\nlistener 1883 127.0.0.1\n';
+
+/** An engine that keeps everything in `directory`, and manages a swarm of its own. */
+export async function createSwarm(directory: string): Promise<Swarm> {
+  const engine = await createDockerd(join(directory, 'engine'), { liveRestore: false });
+  await engine.start();
+  const { api } = engine;
+  await api.ask('POST', '/swarm/init', {
+    ListenAddr: `127.0.0.1:${await closedPort()}`,
+    AdvertiseAddr: '127.0.0.1',
+  });
+  return {
+    engine,
+    async service(certs, { replicas = 3, failureAction = 'pause' } = {}) {
+      const name = `mqtt-${randomBytes(4).toString('hex')}`;
+      const config = join(directory, name);
+      await mkdir(config);
+      const breakConfiguration = (isBroken: boolean) =>
+        writeFile(join(config, 'mosquitto.conf'), isBroken ? 'no such option\n' : CONFIGURATION);
+      await breakConfiguration(false);
+      const mount = (Source: string, Target: string) => ({ Type: 'bind', Source, Target, ReadOnly: true });
+      const rules = { Parallelism: 1, Delay: 0, Monitor: 1e9, MaxFailureRatio: 0, Order: 'stop-first' };
+      await api.ask('POST', '/services/create', {
+        Name: name,
+        TaskTemplate: {
+          ContainerSpec: {
+            Image: await ensureBrokerImage(api),
+            Args: ['/usr/sbin/mosquitto', '-c', '/config/mosquitto.conf'],
+            Mounts: [mount(certs, '/certs'), mount(config, '/config')],
+          },
+          RestartPolicy: { Condition: 'any', Delay: 200e6 },
+        },
+        Mode: { Replicated: { Replicas: replicas } },
+        UpdateConfig: { ...rules, FailureAction: failureAction },
+        RollbackConfig: rules,
+      });
+      return {
+        name,
+        breakConfiguration,
+        async state() {
+          const { Spec: spec, UpdateStatus: status } = v.parse(
+            SERVICE,
+            JSON.parse(await api.ask('GET', `/services/${name}`)),
+          );
+          return {
+            labels: spec.Labels ?? {},
+            forceUpdate: spec.TaskTemplate.ForceUpdate,
+            update: status?.State,
+          };
+        },
+        async updates() {
+          const filters = encodeURIComponent(JSON.stringify({ type: ['service'] }));
+          const until = Math.ceil(Date.now() / 1_000) + 1;
+          const text = await api.ask('GET', `/events?since=1&until=${until}&filters=${filters}`);
+          const events = text
+            .split('\n')
+            .filter(Boolean)
+            .map((line) => v.parse(EVENT, JSON.parse(line)).Actor.Attributes);
+          return events.filter((each) => each['name'] === name && each['updatestate.new'] === 'updating')
+            .length;
+        },
+      };
+    },
+  };
+}
