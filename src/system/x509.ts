@@ -45,8 +45,9 @@ function parseBlock(block: PemBlock): ParsedCertificate {
   const body = block.base64.replace(/.{64}/g, '$&\n').trimEnd();
   const pem = `-----BEGIN ${block.label}-----\n${body}\n-----END ${block.label}-----\n`;
   const x509 = new X509Certificate(pem);
-  const [notBeforeMs, notAfterMs] = [x509.validFromDate.getTime(), x509.validToDate.getTime()];
-  // OpenSSL loads a certificate whose dates are nonsense, and refuses it whenever it verifies it
+  // OpenSSL loads a certificate whose dates are nonsense, and refuses it whenever it verifies it. As a text such a date
+  // is `Bad time value`; as a Date it is whatever lay in the memory of Node.
+  const [notBeforeMs, notAfterMs] = [Date.parse(x509.validFrom), Date.parse(x509.validTo)];
   if (Number.isNaN(notBeforeMs) || Number.isNaN(notAfterMs)) throw new Error('its dates cannot be read');
   return {
     subject: distinguishedName(x509.subject),

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -55,6 +56,7 @@ describe('parseCertificates', () => {
         notBeforeMs: notBefore.getTime(),
         notAfterMs: notAfter.getTime(),
         isCa: false,
+        sha256: createHash('sha256').update(der(issued)).digest('hex'),
         der: der(issued),
         pem: issued.certPem,
       },

@@ -36,7 +36,7 @@ function serverOf(der: Buffer, nowMs: number): Pick<ServerSighting, 'server'> {
     const x509 = new X509Certificate(der);
     const subject = printable(distinguishedName(x509.subject));
     const issuer = printable(distinguishedName(x509.issuer));
-    const notAfterMs = x509.validToDate.getTime();
+    const notAfterMs = Date.parse(x509.validTo);
     const days = daysRemaining({ notAfterMs }, nowMs);
     return { server: { subject, issuer, notAfterMs, daysRemaining: days } };
   } catch {
