@@ -268,7 +268,8 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
     const { way } = named(step.container);
     if (way.kind === 'service') return update(step, way);
     isRestarting = true;
-    if (!(await reload(step))) await restartContainer(step, way);
+    const previousRestartMonoMs = named(step.container).memory.lastRestartMonoMs;
+    if (!(await reload(step))) await restartContainer(step, way, previousRestartMonoMs);
     isRestarting = false;
     return clock.now().monoMs;
   }
@@ -310,9 +311,13 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
     tell(restartEnded(outcome, set, now, broker.settings), { kind: 'restart_ended', container, outcome });
   }
 
-  async function restartContainer(step: RestartStep, way: ContainerWay) {
+  /** One that does not happen lets the cooldown of the restart before it count again. */
+  async function restartContainer(
+    step: RestartStep,
+    way: ContainerWay,
+    previousRestartMonoMs: number | undefined,
+  ) {
     const broker = named(step.container);
-    const previousRestartMonoMs = broker.memory.lastRestartMonoMs;
     tell(restartTriggered(broker.memory, step.set, broker.settings), { kind: 'restart_asked' });
     broker.memory = memories.rememberRestartIntent(broker.memory, clock.now());
     await saveState();

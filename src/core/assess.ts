@@ -10,7 +10,7 @@ import type { Decision } from './decide.ts';
 import { type Details, EVENTS, type EventName } from './events.ts';
 import type { View } from './facts.ts';
 import type { Moment } from './observation.ts';
-import { holdOf, type ProbeCause, type ProbeFailure, probeSentence } from './probe.ts';
+import { holdOf, isFileFault, isOurFault, type ProbeFailure, probeSentence } from './probe.ts';
 
 export type Level = 'ok' | 'warning' | 'critical' | 'unknown';
 
@@ -117,7 +117,7 @@ function probeFinding({ memory, settings }: View, certificatesAtFault: boolean):
   const holding = memory.probe && holdOf(settings.probeGate, memory.probe);
   const verdict = holding ?? memory.lastVerdict?.verdict;
   if (!settings.probeEnabled || verdict === undefined || verdict.ok) return [];
-  const isOurs = OUR_CAUSES.has(verdict.cause);
+  const isOurs = isFileFault(verdict);
   if (isOurs && certificatesAtFault) return [];
   return [
     {
@@ -129,16 +129,9 @@ function probeFinding({ memory, settings }: View, certificatesAtFault: boolean):
   ];
 }
 
-const OUR_CAUSES: ReadonlySet<ProbeCause> = new Set([
-  'local_file',
-  'client_key_mismatch',
-  'client_cert_expired',
-]);
-const CRITICAL_CAUSES: ReadonlySet<ProbeCause> = new Set([...OUR_CAUSES, 'client_cert_rejected']);
-
 /** How bad a failed probe is: critical if this set cannot work, a warning if another day it may. */
-export function probeLevel({ cause, keyUnreadable }: ProbeFailure): 'warning' | 'critical' {
-  return CRITICAL_CAUSES.has(cause) && keyUnreadable !== true ? 'critical' : 'warning';
+export function probeLevel(failure: ProbeFailure): 'warning' | 'critical' {
+  return isOurFault(failure) && failure.keyUnreadable !== true ? 'critical' : 'warning';
 }
 
 /** The broker, where no condition of the decision tells of it: one finding at most. */

@@ -10,7 +10,7 @@ import { quietSince, type SetFacts, type View } from './facts.ts';
 import { authoritiesOf, PREDECESSOR_MS } from './memory.ts';
 import type { CertificateSet, FilesObservation } from './observation.ts';
 import { setCannotWork } from './probe.ts';
-import { hasFailed, hasFailedSince, hasLeftBehind, isBusy } from './service.ts';
+import { hasFailedSince, hasLeftBehind, hasTakenUp, isBusy } from './service.ts';
 
 /** The boxes of the state diagram. */
 export type State =
@@ -260,7 +260,7 @@ function serviceUpdated({ now, broker, memory, files, settings }: SetFacts): Ver
   const seen = broker?.ok === true ? broker.value : undefined;
   if (seen?.service === undefined || updating?.fingerprint !== files.fingerprint) return undefined;
   const timing = { tookMs: now.monoMs - updating.atMonoMs, answeredMonoMs: updating.atMonoMs };
-  const isWell = seen.service.applied === files.fingerprint && !hasFailed(seen.service);
+  const isWell = hasTakenUp(seen.service, files.fingerprint);
   const why = `its update has stopped: ${seen.service.update?.message ?? 'the engine tells of no update'}`;
   return {
     boxes: [...TO_HASH_CHANGED, 'RESTART_MOSQUITTO'],

@@ -128,3 +128,19 @@ const PROBE_SENTENCES: Readonly<Record<ProbeCause, string>> = {
   closed_after_handshake: 'the upstream closes the connection right after the handshake',
   mqtt_refused: 'the upstream accepts the certificate but refuses the MQTT login',
 };
+
+const FILE_CAUSES: ReadonlySet<ProbeCause> = new Set([
+  'local_file',
+  'client_key_mismatch',
+  'client_cert_expired',
+]);
+
+/** The fault lies in our files; the upstream was not even asked. */
+export function isFileFault({ cause }: ProbeFailure): boolean {
+  return FILE_CAUSES.has(cause);
+}
+
+/** This set does not work with this upstream, today or another day. Any other fault is the way, or the upstream. */
+export function isOurFault(failure: ProbeFailure): boolean {
+  return isFileFault(failure) || failure.cause === 'client_cert_rejected';
+}

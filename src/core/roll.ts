@@ -9,7 +9,7 @@ import { bridgesSettledAt, messageOf, ofBridges, rollStopped } from './condition
 import { type Decision, decide } from './decide.ts';
 import type { Condition } from './events.ts';
 import type { View } from './facts.ts';
-import type { ProbeCause, ProbeVerdict } from './probe.ts';
+import { isOurFault, type ProbeVerdict } from './probe.ts';
 
 /** The decision of a cycle, and the broker that it is about. */
 export interface Roll {
@@ -39,7 +39,7 @@ export function decideRoll(views: readonly View[]): Roll {
   const lead = leadOf(turns);
   if (lead === undefined) throw new Error('there is no broker to decide for');
   if (turns.length === 1) return { lead: lead.view, decision: lead.decision };
-  const decision = rolled(lead, turns);
+  const decision = heedOthers(lead, turns);
   return {
     lead: lead.view,
     decision: {
@@ -71,7 +71,7 @@ function isDown({ memory: { broker } }: View): boolean {
 }
 
 /** The lead's decision, unless another broker is in the way of its restart. */
-function rolled(lead: Turn, turns: readonly Turn[]): Decision {
+function heedOthers(lead: Turn, turns: readonly Turn[]): Decision {
   const { view, decision } = lead;
   if (decision.reason === 'engine_failed') {
     return { ...decision, conditions: [...decision.conditions, ...engineFailure(view, turns)] };
@@ -79,7 +79,7 @@ function rolled(lead: Turn, turns: readonly Turn[]): Decision {
   const others = turns.filter((turn) => turn !== lead);
   const [obstacle] = others.flatMap((turn) => obstacleOf(turn.view) ?? []);
   if (decision.reason !== 'restart' || obstacle === undefined) return decision;
-  const condition = stopped(obstacle, turns);
+  const condition = stopFor(obstacle, turns);
   return {
     ...decision,
     reason: 'roll_stopped',
@@ -96,7 +96,7 @@ function engineFailure({ memory, settings }: View, turns: readonly Turn[]): Cond
   if (answer === undefined || answer.ok) return [];
   const problem = `could not be restarted: ${answer.problem}`;
   const { container } = settings;
-  return [stopped({ container, problem, hint: answer.hint, isPassing: false }, turns)];
+  return [stopFor({ container, problem, hint: answer.hint, isPassing: false }, turns)];
 }
 
 /** What speaks against a restart of another broker while this one is as it is; undefined if it is well. */
@@ -135,15 +135,8 @@ function bridgeObstacle(view: View): Obstacle | undefined {
 
 /** Then no bridge can be up, and a site without a network rotates all the same. */
 function isUnreachable(verdict: ProbeVerdict | undefined): boolean {
-  return verdict?.ok === false && !OUR_FAULT.has(verdict.cause);
+  return verdict?.ok === false && !isOurFault(verdict);
 }
-
-const OUR_FAULT: ReadonlySet<ProbeCause> = new Set([
-  'local_file',
-  'client_key_mismatch',
-  'client_cert_expired',
-  'client_cert_rejected',
-]);
 
 const PROBLEMS = {
   starting: 'is starting',
@@ -153,7 +146,7 @@ const PROBLEMS = {
   unhealthy: 'fails its health check',
 } as const;
 
-function stopped(obstacle: Obstacle, turns: readonly Turn[]): Condition {
+function stopFor(obstacle: Obstacle, turns: readonly Turn[]): Condition {
   const isWaiting = ({ decision }: Turn) => decision.pending;
   const names = (some: readonly Turn[]) => some.map(({ view }) => view.settings.container);
   const fingerprint = turns

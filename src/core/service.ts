@@ -76,7 +76,7 @@ export function hasFailedSince(service: ServiceState, changedMs: number): boolea
 }
 
 /** The last update was paused or rolled back, by the engine or by hand. */
-export function hasFailed({ update }: ServiceState): boolean {
+function hasFailed({ update }: ServiceState): boolean {
   return update !== undefined && FAILED.has(update.state);
 }
 
@@ -86,6 +86,17 @@ const FAILED: ReadonlySet<UpdateState> = new Set([
   'rollback_paused',
   'rollback_completed',
 ]);
+
+/**
+ * Whether an update for this set, which is no longer on its way, has been carried through: by the swarm's word or, where
+ * it tells of no update, by the tasks. One that a newer set has come upon since has been, too.
+ */
+export function hasTakenUp(service: ServiceState, fingerprint: string): boolean {
+  if (hasLeftBehind(service, fingerprint)) return true;
+  const { applied, update, running, desired } = service;
+  if (applied !== fingerprint) return false;
+  return update === undefined ? running >= desired : update.state === 'completed';
+}
 
 /** An update, or its roll-back, is on its way. */
 export function isBusy({ update }: ServiceState): boolean {

@@ -172,6 +172,31 @@ describe('check', () => {
     expect(text).toMatch(/^ {2}Docker socket +- +what the socket grants is not known: /m);
   });
 
+  it('has a row for each of several brokers', async () => {
+    const target = { kind: 'containers', names: ['left', 'right'] } as const;
+    const { code, text } = await (await gateway({ settings: { target, container: 'left, right' } })).look();
+    expect(text).toMatch(/^OK: all 2 brokers have the current certificates/);
+    expect(text).toMatch(/broker +ok +left is running/);
+    expect(text).toMatch(/broker +ok +right is running/);
+    expect(code).toBe(0);
+  });
+
+  it('says of a label without a container that there is none', async () => {
+    const target = { kind: 'label', label: 'role=edge' } as const;
+    const settings = { target, container: 'containers with role=edge' };
+    const script = { inspect: http(200, '[]', { 'Content-Type': 'application/json' }) };
+    const { code, text } = await (await gateway({ settings, script })).look();
+    expect(text).toContain('there is no container with the label role=edge');
+    expect(code).toBe(2);
+  });
+
+  it('warns of bridges that nobody can be asked about', async () => {
+    const brokerUrls = [{ tls: false, host: '127.0.0.1', port: await closedPort() }];
+    const { code, text } = await (await gateway({ settings: { brokerUrls } })).look();
+    expect(text).toMatch(/bridge +warning +mqtt:\/\/127\.0\.0\.1:\d+ cannot be reached: .*ECONNREFUSED/);
+    expect(code).toBe(1);
+  });
+
   it('has colours only if it is told so', async () => {
     const { look } = await gateway();
     expect((await look()).text).not.toContain('\u001b');

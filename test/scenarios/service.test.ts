@@ -145,6 +145,18 @@ describe('a rotation of a service', () => {
   });
 });
 
+describe('an update that a newer set comes upon', () => {
+  it('is no failure of the watcher that had asked for it', async () => {
+    const at = await swarm(2);
+    at.first.write('B');
+    await at.clock.advance(WINDOW_MS + TASK_MS);
+    at.nodes[1]?.write('C');
+    await at.clock.advance(24 * HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A', 'B', 'C']);
+    expect(at.nodes.flatMap((node) => node.events('broker_unhealthy', 'restart_failed'))).toEqual([]);
+  });
+});
+
 describe('an update that fails', () => {
   it.each(['pauses', 'rolls back'] as const)(
     'and %s is not asked for again, by anybody',

@@ -3,6 +3,7 @@
  * and for looking at them.
  */
 
+import type { BridgeSight } from '../../src/core/bridge.ts';
 import type { Moment } from '../../src/core/observation.ts';
 import { createHistory, remember, type Snapshot } from '../../src/core/snapshot.ts';
 import type { Publication } from '../../src/watcher.ts';
@@ -32,6 +33,12 @@ const CONNECTION = {
     daysRemaining: 200,
   },
 };
+
+const MQTT = { tls: false, host: 'broker', port: 1883 };
+
+function bridge(up: boolean, connects = 0): BridgeSight {
+  return { ok: true, bridges: [{ connection: 'edge.cloud', up, connects }] };
+}
 
 const healthy = fix.probeSuccess(CONNECTION);
 const rejected = fix.probeFailure(CONNECTION);
@@ -105,6 +112,38 @@ export const SITUATIONS: Readonly<Record<string, () => Promise<World>>> = {
     world.startWatcher();
     await world.advance(20_000);
     return world;
+  },
+  bridge_up: async () => {
+    const world = await settled({ brokerUrl: MQTT });
+    world.hearBridges(bridge(true));
+    await world.advance(1_000);
+    return world;
+  },
+  bridge_down: async () => {
+    const world = await settled({ brokerUrl: MQTT });
+    world.hearBridges(bridge(false));
+    await world.advance(1_000);
+    return world;
+  },
+  bridge_unknown: async () => {
+    const world = await settled({ brokerUrl: MQTT });
+    world.hearBridges({ ok: false, problem: 'mqtt://broker:1883 refuses the login', hint: 'check the user' });
+    await world.advance(60_000);
+    return world;
+  },
+  reloaded: async () => {
+    const world = await settled({ brokerUrl: MQTT, settings: { reloadStrategy: 'sighup' } });
+    world.hearBridges(bridge(true));
+    world.onHangUp = () => {
+      world.bridges = bridge(true, 1);
+      return { ok: true, value: undefined };
+    };
+    return rotated(world);
+  },
+  reload_insufficient: async () => {
+    const world = await settled({ brokerUrl: MQTT, settings: { reloadStrategy: 'sighup' } });
+    world.hearBridges(bridge(true));
+    return rotated(world);
   },
   roll_stopped: async () => {
     const world = await settled({ brokers: ['eclipse-mosquitto', 'standby'] });

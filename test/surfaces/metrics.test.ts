@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ENGINE_CAUSES } from '../../src/core/broker.ts';
 import { PROBE_CAUSES } from '../../src/core/probe.ts';
-import { SUPPRESSION_REASONS } from '../../src/core/snapshot.ts';
+import { RELOAD_RESULTS, SUPPRESSION_REASONS } from '../../src/core/snapshot.ts';
 import { createMetrics } from '../../src/surfaces/metrics.ts';
 import * as fix from '../support/core-fixtures.ts';
 import { situation } from '../support/situations.ts';
@@ -49,6 +49,7 @@ describe('before anything has happened', () => {
     ...[...ENGINE_CAUSES, 'broker_unhealthy'].map(
       (cause) => `${PREFIX}restart_failures_total{cause="${cause}"}`,
     ),
+    ...RELOAD_RESULTS.map((result) => `${PREFIX}reloads_total{result="${result}"}`),
     ...SUPPRESSION_REASONS.map((reason) => `${PREFIX}restarts_suppressed_total{reason="${reason}"}`),
     `${PREFIX}probe_duration_seconds_count`,
     `${PREFIX}restart_duration_seconds_count`,
@@ -65,6 +66,9 @@ describe('before anything has happened', () => {
     `${PREFIX}last_check_timestamp_seconds`,
     `${PREFIX}last_restart_timestamp_seconds`,
     `${PREFIX}last_restart_success`,
+    `${PREFIX}broker_well`,
+    `${PREFIX}broker_current`,
+    `${PREFIX}bridge_connected`,
   ])('%s is absent: there is no truth to tell', async (name) => {
     expect(await expose('starting')).not.toMatch(new RegExp(`^${name}[ {]`, 'm'));
   });
@@ -124,6 +128,43 @@ describe('a gauge', () => {
       fix.EPOCH_MS / 1_000,
     );
     expect(await expose('refused')).not.toMatch(/last_restart_timestamp_seconds \d/);
+  });
+});
+
+describe('a gauge of each broker', () => {
+  it.each([
+    ['well', 'eclipse-mosquitto', 1, 1],
+    ['crashed', 'eclipse-mosquitto', 0, 1],
+    ['several', 'standby', 1, 1],
+    ['roll_stopped', 'eclipse-mosquitto', 0, 1],
+    ['roll_stopped', 'standby', 1, 0],
+    ['service_updating', 'eclipse-mosquitto', 1, 0],
+  ])('%s: tells whether %s is well, and has the set on disk', async (name, container, well, current) => {
+    const text = await expose(name);
+    expect(value(text, `${PREFIX}broker_well{container="${container}"}`)).toBe(well);
+    expect(value(text, `${PREFIX}broker_current{container="${container}"}`)).toBe(current);
+  });
+
+  it('goes away while the engine cannot be asked', async () => {
+    expect(await expose('engine_down')).not.toMatch(/^mosquitto_cert_watcher_broker_well\{/m);
+  });
+
+  it.each([
+    ['bridge_up', 1],
+    ['bridge_down', 0],
+    ['bridge_unknown', undefined],
+  ])('%s: tells whether the bridge is connected, where that is known', async (name, connected) => {
+    expect(value(await expose(name), `${PREFIX}bridge_connected{connection="edge.cloud"}`)).toBe(connected);
+  });
+
+  it.each([
+    ['reloaded', 1, 0, 0],
+    ['reload_insufficient', 0, 1, 1],
+  ])('%s: counts reloads by result, and restarts apart', async (name, proven, insufficient, restarts) => {
+    const text = await expose(name);
+    expect(value(text, `${PREFIX}reloads_total{result="proven"}`)).toBe(proven);
+    expect(value(text, `${PREFIX}reloads_total{result="insufficient"}`)).toBe(insufficient);
+    expect(value(text, 'mosquitto_restarts_total')).toBe(restarts);
   });
 });
 

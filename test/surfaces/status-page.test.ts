@@ -119,6 +119,28 @@ describe('the status page', () => {
     expect(endLevelOf(await pageOf(name))).toBe(level);
   });
 
+  it('shows each of several brokers, with what it has', async () => {
+    const page = await pageOf('roll_stopped');
+    expect(page).toMatch(
+      /<td class="mono">eclipse-mosquitto<\/td><td class="tone-critical">has crashed<\/td>/,
+    );
+    expect(page).toMatch(
+      /<td class="mono">standby<\/td><td class="tone-ok">runs<\/td><td>not the current ones</,
+    );
+  });
+
+  it.each([
+    ['bridge_up', /Bridge <span class="mono">edge\.cloud<\/span>: <span class="tone-ok">connected</],
+    ['bridge_down', /Bridge <span class="mono">edge\.cloud<\/span>: <span class="tone-warning">down</],
+    ['bridge_unknown', /Bridges: <span class="tone-warning">not known<\/span>, mqtt:\/\/broker:1883 refuses/],
+  ])('tells of bridges where somebody listens: %s', async (name, words) => {
+    expect(await pageOf(name)).toMatch(words);
+  });
+
+  it('says nothing of bridges where nobody listens', async () => {
+    expect(await pageOf('well')).not.toMatch(/Bridge/);
+  });
+
   it('gives a hint that several files share once', async () => {
     expect((await pageOf('missing')).split('<p class="quiet">Wait for the agent').length - 1).toBe(1);
   });
