@@ -296,12 +296,12 @@ function bridgeDown(
   const failure = verdict?.ok === false ? verdict : undefined;
   const isUnknown = isUnheard(sight)({ connection });
   const why = isUnknown
-    ? 'the broker knows no bridge of this name'
+    ? ': the broker knows no bridge of this name'
     : failure !== undefined
-      ? probeSentence(failure)
+      ? `: ${probeSentence(failure)}`
       : verdict === undefined
-        ? 'the upstream has not been asked why'
-        : 'although the upstream accepts the client certificate';
+        ? '; the upstream has not been asked why'
+        : ', although the upstream accepts the client certificate';
   const hint = isUnknown
     ? `check BRIDGE_NAME, and that the bridge has no "notifications false": see $SYS/broker/connection/# of the broker`
     : (failure?.hint ?? `see docker logs ${container}`);
@@ -314,7 +314,7 @@ function bridgeDown(
       connection,
       cause: failure?.cause,
       error: failure?.error,
-      message: `the bridge ${connection} of ${container} is down: ${why}`,
+      message: `the bridge ${connection} of ${container} is down${why}`,
       hint,
     },
   };

@@ -329,7 +329,7 @@ function brokerCard(snapshot: Snapshot, { findings }: Assessment): Markup {
   const { seen, engineFailure } = broker ?? neverSeen(settings.container);
   const state = seen?.state;
   const isKnown = seen !== undefined && restartingSinceMs === undefined;
-  const level = worstOf(findings, 'broker') ?? (isKnown ? 'ok' : 'unknown');
+  const level = worstOf(findings, 'broker') ?? worstOf(findings, 'bridge') ?? (isKnown ? 'ok' : 'unknown');
   return html`<section class="card" aria-labelledby="broker">${heading('broker', html`Broker <span class="mono">${settings.container}</span>`, level)}
 ${brokerLead(snapshot)}
 ${engineFailure && html`<p class="tone-critical">${clip(engineFailure.failure.problem)}</p><p class="quiet">${sentenceCase(engineFailure.failure.hint)}.</p>`}

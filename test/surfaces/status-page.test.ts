@@ -97,6 +97,7 @@ describe('the status page', () => {
     ['crashed', { certificates: 'ok', upstream: 'ok', broker: 'critical' }],
     ['engine_down', { certificates: 'ok', upstream: 'ok', broker: 'critical' }],
     ['restarting', { certificates: 'ok', upstream: 'ok', broker: 'unknown' }],
+    ['bridge_down', { certificates: 'ok', upstream: 'ok', broker: 'warning' }],
     ['probe_off', { certificates: 'ok', upstream: undefined, broker: 'ok' }],
   ])('marks certificates, upstream and broker each for itself: %s', async (name, marks) => {
     const page = await pageOf(name);
