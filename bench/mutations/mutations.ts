@@ -15,6 +15,8 @@ const BRANCHES = 'src/core/branches.ts';
 const DECIDE = 'src/core/decide.ts';
 const BROKER = 'src/core/broker.ts';
 const PROBE = 'src/core/probe.ts';
+const ROLL = 'src/core/roll.ts';
+const SERVICE = 'src/core/service.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
   {
@@ -152,13 +154,43 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'looks again only when something is due',
     file: DECIDE,
-    from: 'expiryAt(view), now.monoMs + settings.checkIntervalMs]',
-    to: 'expiryAt(view), now.monoMs + settings.checkIntervalMs * 2]',
+    from: '    now.monoMs + settings.checkIntervalMs,\n',
+    to: '    now.monoMs + settings.checkIntervalMs * 2,\n',
   },
   {
     name: 'looks again at moments that have passed',
     file: DECIDE,
     from: '.filter((at) => at !== undefined).filter((at) => at > now.monoMs)',
     to: '.filter((at) => at !== undefined)',
+  },
+  {
+    name: 'restarts a broker while the other one of a pair is down',
+    file: ROLL,
+    from: "  if (decision.reason !== 'restart' || obstacle === undefined) return decision;",
+    to: "  if (decision.reason !== 'restart' || obstacle?.container !== '') return decision;",
+  },
+  {
+    name: 'lets a broker that is down wait for its turn',
+    file: ROLL,
+    from: 'waiting.find(({ view }) => isDown(view)) ?? ',
+    to: '',
+  },
+  {
+    name: 'makes an update again that has failed',
+    file: SERVICE,
+    from: '  return hasFailed(service) && service.update !== undefined',
+    to: '  return changedMs < 0 && hasFailed(service) && service.update !== undefined',
+  },
+  {
+    name: 'takes a service back to the older files of another node',
+    file: SERVICE,
+    from: '  return applied !== fingerprint && history',
+    to: '  return applied === fingerprint && history',
+  },
+  {
+    name: 'does not read what the service was updated for',
+    file: FACTS,
+    from: '  return service.applied === fingerprint || runsSince',
+    to: '  return runsSince',
   },
 ];

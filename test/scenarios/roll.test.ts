@@ -1,6 +1,5 @@
 /** Several brokers on one host, in the simulated gateway: one by one, and never both down. */
 
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import * as fix from '../support/core-fixtures.ts';
 import { createWorld, type WorldOptions } from '../support/world.ts';
@@ -204,74 +203,4 @@ describe('a roll', () => {
     await world.advance(2 * HOUR_MS + 60_000);
     expect(world.events('roll_stopped')).toHaveLength(3);
   });
-});
-
-describe('whatever happens to a pair', () => {
-  const names = fc.constantFrom('left', 'right');
-  const acts = fc.oneof(
-    fc.record({ kind: fc.constantFrom('write'), set: fc.constantFrom('A', 'B', 'C') }),
-    fc.record({
-      kind: fc.constantFrom('start', 'stop', 'crash', 'vanish', 'sicken', 'recover'),
-      name: names,
-    }),
-    fc.record({ kind: fc.constantFrom('next start fails', 'next start works'), name: names }),
-    fc.record({
-      kind: fc.constantFrom('restart calls'),
-      call: fc.constantFrom('works', 'answer_lost', 'lost', 'refused', 'stops_and_fails'),
-    }),
-    fc.record({ kind: fc.constantFrom('wait'), ms: fc.integer({ min: 100, max: 700_000 }) }),
-  );
-  type Act = typeof acts extends fc.Arbitrary<infer T> ? T : never;
-
-  async function play(world: Pair, act: Act) {
-    if ('ms' in act) return world.advance(act.ms);
-    if ('set' in act) return world.write(act.set);
-    if ('call' in act) {
-      world.restartCall = act.call as Pair['restartCall'];
-      return;
-    }
-    const broker = world.brokerCalled(act.name);
-    if (act.kind === 'start') world.startByHand(act.name);
-    if (act.kind === 'stop' && broker.state?.up) change(world, act.name, STOPPED);
-    if (act.kind === 'crash' && broker.state?.up) change(world, act.name, CRASHED);
-    if (act.kind === 'vanish') broker.state = undefined;
-    if (act.kind === 'sicken' && broker.state?.up) change(world, act.name, { health: 'unhealthy' });
-    if (act.kind === 'recover' && broker.state?.up) change(world, act.name, { health: undefined });
-    if (act.kind === 'next start fails') broker.nextStart = CRASHED;
-    if (act.kind === 'next start works') broker.nextStart = {};
-  }
-
-  it('no broker that runs is restarted while the other one does not run', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(acts, { minLength: 5, maxLength: 40 }), async (history) => {
-        const { world } = await settledPair({ settings: { probeEnabled: false } });
-        for (const each of history) await play(world, each);
-        const together = world.asks.filter(({ broker, othersUp }) => broker.up && !othersUp);
-        expect(together).toEqual([]);
-      }),
-      { numRuns: 40, seed: 20261125 },
-    );
-  }, 60_000);
-
-  it('both have the newest set in the end, once all has been well for long enough', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(acts, { minLength: 5, maxLength: 40 }), async (history) => {
-        const { world } = await settledPair({ settings: { probeEnabled: false } });
-        for (const each of history) await play(world, each);
-        world.restartCall = 'works';
-        for (const [name, broker] of world.brokers) {
-          broker.nextStart = {};
-          if (broker.state?.up !== true) world.startByHand(name);
-          change(world, name, { health: undefined });
-        }
-        world.write('final');
-        await world.advance(2 * HOUR_MS);
-        expect([...world.brokers.values()].map(({ loaded }) => loaded)).toEqual(['final', 'final']);
-        const before = world.asks.length;
-        await world.advance(24 * HOUR_MS);
-        expect(world.asks.length).toBe(before);
-      }),
-      { numRuns: 40, seed: 20261125 },
-    );
-  }, 60_000);
 });
