@@ -233,7 +233,7 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
     const { way } = broker;
     if (settings.reloadStrategy === 'restart' || heard === undefined || !before.up) return false;
     if (way.kind !== 'container') return false;
-    if (!memories.maySuffice(broker.memory, set, heard.watch.sight(), heard.source.url)) return false;
+    if (!memories.maySuffice(broker.memory, set, heard.source.url, settings)) return false;
     const { source, watch } = heard;
     const sight = watch.sight;
     const reloadBroker = createReload({

@@ -248,7 +248,7 @@ export function ofBridges(view: View): Condition[] {
   if (bridges === undefined) return [];
   const isQuiet = now.monoMs < (bridgesSettledAt(view) ?? now.monoMs);
   const { sight } = bridges;
-  if (!sight.ok) return isQuiet ? [] : [bridgesUnknown(sight)];
+  if (!sight.ok) return isQuiet ? [] : [bridgesUnknown(view, sight)];
   const run = `since ${lastRestartMonoMs ?? 'the start'}`;
   return expectedBridges(sight, settings).flatMap(({ connection, up }): Condition[] => {
     const about = `${settings.container} ${connection}`;
@@ -320,11 +320,14 @@ function bridgeDown(
   };
 }
 
-function bridgesUnknown({ problem, hint }: Extract<BridgeSight, { ok: false }>): Condition {
+function bridgesUnknown(
+  { settings }: View,
+  { problem, hint }: Extract<BridgeSight, { ok: false }>,
+): Condition {
   return {
     event: 'watch_degraded',
-    about: `bridges ${problem}`,
-    subject: problem,
+    about: `bridges of ${settings.container}`,
+    subject: 'unknown',
     details: { part: 'bridges', message: `nobody knows whether the bridges are up: ${problem}`, hint },
   };
 }

@@ -357,17 +357,19 @@ export function rememberReload(
 }
 
 /**
- * Whether a signal may be enough for this set: bridges can connect again, and a TLS listener can present the new
- * certificate, but takes up other CA certificates only when the broker is started.
+ * Whether a signal may be enough for this set, and be proved to be: bridges can connect again, and a TLS listener can
+ * present the new certificate, but takes up other CA certificates only when the broker is started. While nobody knows
+ * whether there are bridges, no listener can speak for them.
  */
 export function maySuffice(
-  { applied }: Memory,
+  { applied, bridges }: Memory,
   set: CertificateSet,
-  sight: BridgeSight,
   url: BrokerUrl,
+  { bridgeName }: Settings,
 ): boolean {
-  if (sight.ok && sight.bridges.length > 0) return true;
-  return url.tls && applied?.authorities === authoritiesOf(set);
+  if (bridges?.sight.ok !== true) return false;
+  if (bridges.sight.bridges.length > 0) return true;
+  return bridgeName === undefined && url.tls && applied?.authorities === authoritiesOf(set);
 }
 
 /** Takes in what is heard of the broker's bridges. */

@@ -87,6 +87,15 @@ describe('a bridge that is listened for', () => {
     });
   });
 
+  it('that cannot be listened for is told of, however often the reason changes', async () => {
+    const world = await settled();
+    for (let attempt = 0; attempt < 10; attempt += 1) {
+      world.hearBridges({ ok: false, problem: `reason ${attempt}`, hint: 'look' });
+      await world.advance(10_000);
+    }
+    expect(world.events('watch_degraded')).toHaveLength(1);
+  });
+
   it('that cannot be listened for is told as unknown after a while, and never as down', async () => {
     const world = await settled();
     world.hearBridges(UNKNOWN);
@@ -189,6 +198,22 @@ describe('RELOAD_STRATEGY=sighup', () => {
 
   it('restarts at once where nothing could prove anything', async () => {
     const world = await settled({ settings });
+    world.bridges = { ok: true, bridges: [] };
+    world.write('B');
+    await world.advance(HOUR_MS);
+    expect([world.hangUps, world.restarts.length]).toEqual([0, 1]);
+  });
+
+  it('restarts at once while nobody knows whether there are bridges', async () => {
+    const world = await settled({ settings, brokerUrl: TLS_URL });
+    world.hearBridges(UNKNOWN);
+    world.write('B');
+    await world.advance(HOUR_MS);
+    expect([world.hangUps, world.restarts.length]).toEqual([0, 1]);
+  });
+
+  it('restarts at once where the bridge that counts is not known to the broker', async () => {
+    const world = await settled({ settings: { ...settings, bridgeName: 'another' }, brokerUrl: TLS_URL });
     world.bridges = { ok: true, bridges: [] };
     world.write('B');
     await world.advance(HOUR_MS);
