@@ -1,9 +1,16 @@
 import { defineConfig } from 'vitest/config';
 
-/** End-to-end tests that need no engine of their own and measure no time: they may run beside each other. */
-const SIDE_BY_SIDE = ['status-page', 'probe-servers', 'probe-command', 'prometheus'].map(
-  (name) => `test/e2e/${name}.test.ts`,
-);
+/** End-to-end tests that measure no time: they may run beside each other. */
+const SIDE_BY_SIDE = [
+  'status-page',
+  'probe-servers',
+  'engine-swarm',
+  'engine-roll',
+  'engine-bridge',
+  'engine-reload',
+  'prometheus',
+  'probe-command',
+].map((name) => `test/e2e/${name}.test.ts`);
 
 export default defineConfig({
   test: {

@@ -190,7 +190,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'does not read what the service was updated for',
     file: FACTS,
-    from: '  return service.applied === fingerprint || runsSince',
+    from: '  return hasTakenUp(service, fingerprint) || runsSince',
     to: '  return runsSince',
   },
 ];

@@ -10,7 +10,7 @@ import { quietSince, type SetFacts, type View } from './facts.ts';
 import { authoritiesOf, PREDECESSOR_MS } from './memory.ts';
 import type { CertificateSet, FilesObservation } from './observation.ts';
 import { setCannotWork } from './probe.ts';
-import { hasFailedSince, hasLeftBehind, hasTakenUp, isBusy } from './service.ts';
+import { hasLeftBehind, hasTakenUp, isAboutToBegin, isBusy } from './service.ts';
 
 /** The boxes of the state diagram. */
 export type State =
@@ -234,15 +234,10 @@ const UPDATE_LOOK_MS = 1_000;
 const TO_HASH_CHANGED = ['STABLE', 'CHECK_COOLDOWN', 'READY', 'CHECK_HASH', 'HASH_CHANGED'] as const;
 
 function serviceUpdating(facts: SetFacts): Verdict | undefined {
-  const { now, broker, memory, files, settings } = facts;
+  const { now, broker, files } = facts;
   const service = broker?.ok === true ? broker.value.service : undefined;
   if (service === undefined) return undefined;
-  const { updating } = memory;
-  // between the request and its begin the engine tells of no update
-  const isBegun = service.update !== undefined;
-  const isAwaited = updating?.fingerprint === files.fingerprint && !isBegun;
-  const isLate = updating !== undefined && now.monoMs >= updating.atMonoMs + settings.verifyTimeoutMs;
-  if (!isBusy(service) && (!isAwaited || isLate)) return undefined;
+  if (!isBusy(service) && !isAboutToBegin(service, files.fingerprint)) return undefined;
   const update = conditions.serviceUpdating(facts, service);
   return {
     boxes: [...TO_HASH_CHANGED, 'RESTART_MOSQUITTO'],
@@ -260,8 +255,10 @@ function serviceUpdated({ now, broker, memory, files, settings }: SetFacts): Ver
   const seen = broker?.ok === true ? broker.value : undefined;
   if (seen?.service === undefined || updating?.fingerprint !== files.fingerprint) return undefined;
   const timing = { tookMs: now.monoMs - updating.atMonoMs, answeredMonoMs: updating.atMonoMs };
-  const isWell = hasTakenUp(seen.service, files.fingerprint);
-  const why = `its update has stopped: ${seen.service.update?.message ?? 'the engine tells of no update'}`;
+  // a newer set may have come upon it since
+  const isWell =
+    hasTakenUp(seen.service, files.fingerprint) || hasLeftBehind(seen.service, files.fingerprint);
+  const why = `its update has stopped: ${seen.service.update?.message ?? 'the swarm tells of no update'}`;
   return {
     boxes: [...TO_HASH_CHANGED, 'RESTART_MOSQUITTO'],
     reason: 'service_updated',
@@ -279,10 +276,11 @@ function serviceUpdated({ now, broker, memory, files, settings }: SetFacts): Ver
 
 /** Nobody updates a service again for a set with which its last update has failed. */
 function serviceUpdateFailed(facts: SetFacts): Verdict | undefined {
-  const { broker, files } = facts;
-  const service = broker?.ok === true ? broker.value.service : undefined;
-  if (service === undefined || !hasFailedSince(service, files.newestCtimeMs)) return undefined;
-  const failed = conditions.serviceUpdateFailed(facts, service);
+  const { broker, files, memory, isLoaded } = facts;
+  const isService = broker?.ok === true && broker.value.service !== undefined;
+  const { failedUpdate } = memory;
+  if (!isService || isLoaded || failedUpdate?.fingerprint !== files.fingerprint) return undefined;
+  const failed = conditions.serviceUpdateFailed(facts, failedUpdate.update);
   return {
     boxes: [...TO_HASH_CHANGED, 'RESTART_MOSQUITTO'],
     reason: 'service_update_failed',

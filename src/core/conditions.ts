@@ -9,7 +9,7 @@ import type { SetFacts, View } from './facts.ts';
 import type { CertificateSet, FileComplaint, IncompleteFiles, UnparsableFiles } from './observation.ts';
 import { type ProbeFailure, probeSentence } from './probe.ts';
 import type { Obstacle } from './roll.ts';
-import type { ServiceState } from './service.ts';
+import type { ServiceState, ServiceUpdate } from './service.ts';
 import type { Settings } from './settings.ts';
 import { timestamp } from './timestamp.ts';
 
@@ -342,7 +342,7 @@ export function serviceUpdating({ files, settings }: SetFacts, service: ServiceS
   const isBack = update?.state === 'rollback_started';
   return {
     event: 'service_updating',
-    subject: `${applied} ${update?.state} ${updated}`,
+    subject: `${applied} ${isBack ? 'back' : 'forth'} ${updated}`,
     details: {
       container,
       fingerprint: files.fingerprint,
@@ -353,18 +353,18 @@ export function serviceUpdating({ files, settings }: SetFacts, service: ServiceS
   };
 }
 
-export function serviceUpdateFailed({ files, settings }: SetFacts, { update }: ServiceState): Condition {
+export function serviceUpdateFailed({ files, settings }: SetFacts, update: ServiceUpdate): Condition {
   const { container } = settings;
-  const what = update?.state === 'paused' ? 'is paused' : 'was rolled back';
+  const what = update.state === 'paused' ? 'is paused' : 'was rolled back';
   return {
     event: 'broker_unhealthy',
-    subject: `${files.fingerprint} ${update?.state} ${update?.startedAtMs}`,
+    subject: `${files.fingerprint} ${update.state} ${update.startedAtMs}`,
     details: {
       container,
       fingerprint: files.fingerprint,
-      error: update?.message,
-      status: update?.state,
-      message: `the last update of ${container} ${what}: ${update?.message}; it is not updated again for this set`,
+      error: update.message,
+      status: update.state,
+      message: `the last update of ${container} ${what}: ${update.message}; it is not updated again for this set`,
       hint: `see docker service ps ${container}; mend the cause and update it by hand (docker service update --force ${container})`,
     },
   };

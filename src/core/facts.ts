@@ -4,7 +4,7 @@ import { type BrokerState, type EngineAnswer, isSteady, startedAfter } from './b
 import type { Memory } from './memory.ts';
 import type { CertificateSet, FilesObservation, Moment } from './observation.ts';
 import { holdOf, type ProbeFailure, type ProbeVerdict } from './probe.ts';
-import { runsSince, type ServiceState } from './service.ts';
+import { hasTakenUp, runsSince, type ServiceState } from './service.ts';
 import type { Settings } from './settings.ts';
 
 /** Everything that a decision rests on. `memory` has already taken in `files` and the engine's answer. */
@@ -140,7 +140,7 @@ function hasLoaded(broker: BrokerState, files: CertificateSet, memory: Memory, n
 
 /** The service was updated for this set, or all its tasks were made after the files, by whomever. */
 function isAppliedTo(service: ServiceState, { fingerprint, newestCtimeMs }: CertificateSet): boolean {
-  return service.applied === fingerprint || runsSince(service, newestCtimeMs);
+  return hasTakenUp(service, fingerprint) || runsSince(service, newestCtimeMs);
 }
 
 /** Our own failed restart has stopped it, and nobody has started it since. */

@@ -7,6 +7,7 @@ import { type BridgeMemory, type BridgeSight, sameSight } from './bridge.ts';
 import { type BrokerState, type EngineAnswer, isLeftStopped, type RestartOutcome } from './broker.ts';
 import type { CertificateSet, FilesObservation, Moment } from './observation.ts';
 import { type ProbeFailure, type ProbeVerdict, setCannotWork, standingRejection } from './probe.ts';
+import { hasFailedSince, type ServiceUpdate } from './service.ts';
 import type { BrokerUrl, Settings } from './settings.ts';
 
 /** The set that the broker is known to have loaded, or has been restarted for. */
@@ -72,6 +73,8 @@ export interface Memory {
   readonly bridges: BridgeMemory | undefined;
   /** the update of a service that this watcher has asked for, until its end has been told */
   readonly updating: { readonly fingerprint: string; readonly atMonoMs: number } | undefined;
+  /** the update of a service that was seen to fail for the set on disk; the next update makes the swarm forget it */
+  readonly failedUpdate: { readonly fingerprint: string; readonly update: ServiceUpdate } | undefined;
   /** the sets that have lain on disk here, by their fingerprints, the latest last */
   readonly seen: readonly string[];
   /** how often in a row the pending restart could not be done */
@@ -123,6 +126,7 @@ export function createMemory(now: Moment, persisted: PersistedState | undefined)
     glance: undefined,
     bridges: undefined,
     updating: undefined,
+    failedUpdate: undefined,
     seen: [],
     fruitless: 0,
     stoppedByUs: persisted?.stoppedByUs,
@@ -224,8 +228,23 @@ export function rememberBroker(
     fruitless,
     broker: { answer, identity: files.identity, askAgainMonoMs },
     glance: { answer, at: now },
+    failedUpdate: failedUpdateOf(memory, files, answer),
     predecessor: predecessorsRestart(memory, answer, now),
   };
+}
+
+function failedUpdateOf(
+  { failedUpdate }: Memory,
+  files: FilesObservation,
+  answer: EngineAnswer<BrokerState>,
+): Memory['failedUpdate'] {
+  if (files.kind !== 'complete') return failedUpdate;
+  const { fingerprint, newestCtimeMs } = files;
+  const service = answer.ok ? answer.value.service : undefined;
+  if (service?.update !== undefined && hasFailedSince(service, newestCtimeMs)) {
+    return { fingerprint, update: service.update };
+  }
+  return failedUpdate?.fingerprint === fingerprint ? failedUpdate : undefined;
 }
 
 /** Takes in an answer that was asked for only to be shown: nothing is decided by it. */

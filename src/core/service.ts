@@ -88,19 +88,27 @@ const FAILED: ReadonlySet<UpdateState> = new Set([
 ]);
 
 /**
- * Whether an update for this set, which is no longer on its way, has been carried through: by the swarm's word or, where
- * it tells of no update, by the tasks. One that a newer set has come upon since has been, too.
+ * The last update has been carried through. Right after it was taken the swarm tells nothing of it yet; then the tasks
+ * tell, which are still those from before.
  */
+function isCarriedThrough({ update, updated, running, desired }: ServiceState): boolean {
+  return update === undefined ? updated >= desired : update.state === 'completed' && updated >= running;
+}
+
+/** The service has been updated for this set, and the update has been carried through. */
 export function hasTakenUp(service: ServiceState, fingerprint: string): boolean {
-  if (hasLeftBehind(service, fingerprint)) return true;
-  const { applied, update, running, desired } = service;
-  if (applied !== fingerprint) return false;
-  return update === undefined ? running >= desired : update.state === 'completed';
+  return service.applied === fingerprint && isCarriedThrough(service);
 }
 
 /** An update, or its roll-back, is on its way. */
 export function isBusy({ update }: ServiceState): boolean {
   return update?.state === 'updating' || update?.state === 'rollback_started';
+}
+
+/** The update for this set has been taken and has not begun. */
+export function isAboutToBegin(service: ServiceState, fingerprint: string): boolean {
+  const { update, applied } = service;
+  return update === undefined && applied === fingerprint && !isCarriedThrough(service);
 }
 
 /** Every task that should run does, and has been started after this moment, so that it has read the files. */

@@ -91,11 +91,17 @@ describe('an update', () => {
 
   it.each<[string, Partial<ServiceState>, boolean]>([
     ['it is complete', updated('completed'), true],
+    [
+      'it is said to be complete and tasks from before it run',
+      { ...updated('completed'), updated: 2 },
+      false,
+    ],
+    ['it has not begun', { updated: 0 }, false],
     ['it was paused', updated('paused'), false],
     ['it was rolled back', { ...updated('rollback_completed'), applied: OLDER }, false],
     ['the swarm tells of none and all tasks run', {}, true],
-    ['the swarm tells of none and a task is missing', { running: 2 }, false],
-    ['a newer set has come since', { applied: OLDER, history: [OURS.slice(0, 16)] }, true],
+    ['the swarm tells of none and a task is missing', { running: 2, updated: 2 }, false],
+    ['a newer set has come since', { applied: OLDER, history: [OURS.slice(0, 16)] }, false],
   ])('has been carried through where %s: %#', (_, change, isTakenUp) => {
     expect(hasTakenUp(service(change), OURS)).toBe(isTakenUp);
   });

@@ -5,6 +5,9 @@ import { APPLIED_LABEL, HISTORY_LABEL, labelsFor, type ServiceState } from '../.
 import * as fix from './core-fixtures.ts';
 import type { FakeClock } from './fake-clock.ts';
 
+/** For so long a swarm has taken an update and tells nothing of it: the last one is forgotten, this one not begun. */
+const BEGIN_MS = 50;
+
 /** How long one task takes to be replaced. */
 export const TASK_MS = 2_000;
 
@@ -79,6 +82,7 @@ export function createSimulatedService(clock: FakeClock, replicas = 3) {
       startedAtMs: startedMs ?? 0,
       message,
     });
+    if (since < BEGIN_MS) return { ...state, updated: 0, update: undefined };
     if (service.taskFails !== 'never' && since >= TASK_MS) return failed(since, update);
     const updated = Math.min(state.desired, Math.floor(since / TASK_MS));
     if (since < (state.desired + 1) * TASK_MS) {
