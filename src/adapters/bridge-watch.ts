@@ -198,7 +198,7 @@ async function readLogin({ url, caFile, credentialsFile }: BridgeWatchOptions): 
   const file = await readRegularFile(credentialsFile);
   const hint = `put one line with user:password into ${credentialsFile}`;
   if (!file.ok) return { ok: false, sight: failure(`${credentialsFile} ${file.problem}`, hint) };
-  const [, username, password] = /^([^:\n]+):([^\n]*)\n?$/.exec(file.bytes.toString('utf8')) ?? [];
+  const [, username, password] = /^([^:\r\n]+):([^\r\n]*)\r?\n?$/.exec(file.bytes.toString('utf8')) ?? [];
   if (username === undefined || password === undefined) {
     return { ok: false, sight: failure(`${credentialsFile} is not one line with user:password`, hint) };
   }

@@ -41,6 +41,11 @@ export const SCRIPT = `
     if (element.textContent !== text) element.textContent = text;
   }
 
+  /** Written by this script, and never by the watcher. */
+  const OURS = ['connection', 'gone'];
+  // a parser that runs no script takes what is in NOSCRIPT for elements: its refresh would load the page again and again
+  const FIXED = ['SCRIPT', 'STYLE', 'NOSCRIPT'];
+
   /** Makes the element what the other one is, and leaves alone whatever is the same already. */
   function become(old, next) {
     if (old.nodeType !== next.nodeType || old.nodeName !== next.nodeName) return old.replaceWith(next);
@@ -48,7 +53,7 @@ export const SCRIPT = `
       if (old.data !== next.data) old.data = next.data;
       return;
     }
-    if (old.nodeType !== Node.ELEMENT_NODE || old.id === 'connection' || old.id === 'gone' || old.nodeName === 'SCRIPT' || old.nodeName === 'STYLE') return;
+    if (old.nodeType !== Node.ELEMENT_NODE || OURS.includes(old.id) || FIXED.includes(old.nodeName)) return;
     for (const { name } of [...old.attributes]) if (!next.hasAttribute(name) && name !== 'open') old.removeAttribute(name);
     for (const { name, value } of next.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
     if (old.hasAttribute('data-until')) return;

@@ -193,6 +193,8 @@ describe.skipIf(CHROMIUM === undefined)(
       await page.locator('.box.end', { hasText: 'NOT STABLE' }).waitFor();
       expect(await page.locator('.verdict').textContent()).toMatch(/new certificates have arrived/);
       expect(await page.evaluate('window.isSame')).toBe(true);
+      // what is for those who run no script stays asleep
+      expect(await page.locator('meta[http-equiv=refresh]').count()).toBe(0);
     });
 
     test('keeps what somebody has selected or scrolled to when it changes', async ({ open }) => {
