@@ -255,10 +255,14 @@ function serviceUpdated({ now, broker, memory, files, settings }: SetFacts): Ver
   const seen = broker?.ok === true ? broker.value : undefined;
   if (seen?.service === undefined || updating?.fingerprint !== files.fingerprint) return undefined;
   const timing = { tookMs: now.monoMs - updating.atMonoMs, answeredMonoMs: updating.atMonoMs };
+  const { running, desired, update } = seen.service;
   // a newer set may have come upon it since
-  const isWell =
+  const isCarriedThrough =
     hasTakenUp(seen.service, files.fingerprint) || hasLeftBehind(seen.service, files.fingerprint);
-  const why = `its update has stopped: ${seen.service.update?.message ?? 'the swarm tells of no update'}`;
+  // under the failure action `continue` an update is complete, too, whose tasks have all died
+  const isWell = isCarriedThrough && running >= desired;
+  const said = `its update has stopped: ${update?.message ?? 'the swarm tells of no update'}`;
+  const why = isCarriedThrough ? `${running} of ${desired} tasks run after its update` : said;
   return {
     boxes: [...TO_HASH_CHANGED, 'RESTART_MOSQUITTO'],
     reason: 'service_updated',

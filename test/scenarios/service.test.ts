@@ -186,6 +186,16 @@ describe('an update that fails', () => {
     },
   );
 
+  it('and is called complete all the same is told as unhealthy, and not asked for again', async () => {
+    const at = await swarm(2);
+    at.service.taskFails = 'continues';
+    rotate(at.nodes, 'B');
+    await at.clock.advance(24 * HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A', 'B']);
+    const told = at.nodes.flatMap((node) => node.events('broker_unhealthy'));
+    expect(told.map(({ details }) => details['error'])).toEqual(['0 of 3 tasks run after its update']);
+  });
+
   it.each(['pauses', 'rolls back'] as const)('and %s does not keep the next set back', async (taskFails) => {
     const at = await swarm(3);
     at.service.taskFails = taskFails;

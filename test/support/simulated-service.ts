@@ -35,7 +35,7 @@ export function createSimulatedService(clock: FakeClock, replicas = 3) {
     /** updates that came too late */
     outOfSequence: 0,
     /** what a task that is started anew does to the update */
-    taskFails: 'never' as 'never' | 'pauses' | 'rolls back',
+    taskFails: 'never' as 'never' | 'pauses' | 'rolls back' | 'continues',
     state: () => now(),
     inspect: async (): Promise<EngineAnswer<BrokerState>> => ({ ok: true, value: brokerOf(now()) }),
     /** As the manager does with the version of the inspection before. */
@@ -83,7 +83,8 @@ export function createSimulatedService(clock: FakeClock, replicas = 3) {
       message,
     });
     if (since < BEGIN_MS) return { ...state, updated: 0, update: undefined };
-    if (service.taskFails !== 'never' && since >= TASK_MS) return failed(since, update);
+    const isStopped = service.taskFails === 'pauses' || service.taskFails === 'rolls back';
+    if (isStopped && since >= TASK_MS) return failed(since, update);
     const updated = Math.min(state.desired, Math.floor(since / TASK_MS));
     if (since < (state.desired + 1) * TASK_MS) {
       return { ...state, updated, update: update('updating', 'update in progress') };
@@ -91,7 +92,8 @@ export function createSimulatedService(clock: FakeClock, replicas = 3) {
     state = {
       ...state,
       version: state.version + 1,
-      updated,
+      ...(service.taskFails === 'continues' && { running: 0 }),
+      updated: service.taskFails === 'continues' ? 0 : updated,
       oldestTaskMs: startedMs,
       update: update('completed', 'update completed'),
     };
