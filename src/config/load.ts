@@ -88,7 +88,8 @@ function settingsFrom(
     const text = given(row) ?? row.fallback;
     const value = text === undefined ? undefined : row.parser.parse(text);
     if (text !== undefined && value === undefined) {
-      problems.push(`${row.name}=${JSON.stringify(text)} is not ${row.parser.accepts}`);
+      const shown = row.parser.show?.(text) ?? text;
+      problems.push(`${row.name}=${JSON.stringify(shown)} is not ${row.parser.accepts}`);
     }
     return value;
   }

@@ -8,6 +8,8 @@ export interface Parser<T> {
   /** continues "is not …" */
   readonly accepts: string;
   parse(text: string): T | undefined;
+  /** The text as it may be shown to people; as it is unless told. */
+  show?(text: string): string;
 }
 
 /** A Go duration of at least `leastMs` milliseconds. */
@@ -66,6 +68,7 @@ export function list<T>(item: Parser<T>): Parser<readonly T[]> {
       const isUnique = new Set(good.map((value) => JSON.stringify(value))).size === good.length;
       return good.length === values.length && isUnique ? good : undefined;
     },
+    ...(item.show && { show: item.show }),
   };
 }
 
@@ -130,4 +133,6 @@ export const brokerUrl: Parser<BrokerUrl> = {
     const address = hostPort(tls ? MQTTS_PORT : MQTT_PORT).parse(authority);
     return address && { tls, ...address };
   },
+  // somebody who puts a password here all the same must not find it in a log; it may hold any sign, also a comma
+  show: (text) => text.replace(/(^|,)(\s*\w+:\/\/)?((?!,\s*\w+:\/\/).)*@/g, '$1$2…@'),
 };

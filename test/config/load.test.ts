@@ -294,7 +294,7 @@ const INVALID: Readonly<Record<string, string>> = {
   RESTART_STOP_TIMEOUT: 'soon',
   RESTART_VERIFY_TIMEOUT: '9ms',
   RELOAD_STRATEGY: 'reload',
-  BROKER_URL: 'mqtt://user:secret@broker',
+  BROKER_URL: 'amqp://broker',
   BROKER_CREDENTIALS_FILE: 'a\0',
   BROKER_CA_FILE: 'a\0',
   BRIDGE_NAME: 'a/b',
@@ -313,6 +313,19 @@ describe('a value that is not usable', () => {
     expect(await problems({ ...UPSTREAM, [name]: value })).toEqual([
       `${name}=${JSON.stringify(value)} is not ${row?.parser.accepts}`,
     ]);
+  });
+
+  it.each([
+    ['mqtt://watcher:s3cret@broker', 'mqtt://…@broker'],
+    ['mqtt://watcher:s3:c/r@et@broker', 'mqtt://…@broker'],
+    ['mqtt://left,mqtts://watcher:s3cret@right', 'mqtt://left,mqtts://…@right'],
+    ['mqtt://watcher:s3c,ret@broker', 'mqtt://…@broker'],
+    ['watcher:s3cret@broker', '…@broker'],
+  ])('is shown without the password that somebody has put into it: %s', async (text, shown) => {
+    const [inEnvironment] = await problems({ ...UPSTREAM, BROKER_URL: text });
+    const [inFile] = await problems(UPSTREAM, JSON.stringify({ broker_url: text }));
+    expect(inEnvironment).toContain(`BROKER_URL="${shown}" is not mqtt://host:port`);
+    expect(inFile).toBe(inEnvironment);
   });
 
   it('is a problem in the file too', async () => {
