@@ -234,8 +234,7 @@ const UPDATE_LOOK_MS = 1_000;
 const TO_HASH_CHANGED = ['STABLE', 'CHECK_COOLDOWN', 'READY', 'CHECK_HASH', 'HASH_CHANGED'] as const;
 
 function serviceUpdating(facts: SetFacts): Verdict | undefined {
-  const { now, broker, files } = facts;
-  const service = broker?.ok === true ? broker.value.service : undefined;
+  const { now, service, files } = facts;
   if (service === undefined) return undefined;
   if (!isBusy(service) && !isAboutToBegin(service, files.fingerprint)) return undefined;
   const update = conditions.serviceUpdating(facts, service);
@@ -249,16 +248,15 @@ function serviceUpdating(facts: SetFacts): Verdict | undefined {
   };
 }
 
-/** The update that this watcher has asked for has come to an end. */
-function serviceUpdated({ now, broker, memory, files, settings }: SetFacts): Verdict | undefined {
+/** The update that this watcher has asked for has come to an end; other files may lie there by now. */
+function serviceUpdated({ now, broker, service, memory, settings }: SetFacts): Verdict | undefined {
   const { updating } = memory;
-  const seen = broker?.ok === true ? broker.value : undefined;
-  if (seen?.service === undefined || updating?.fingerprint !== files.fingerprint) return undefined;
-  const timing = { tookMs: now.monoMs - updating.atMonoMs, answeredMonoMs: updating.atMonoMs };
-  const { running, desired, update } = seen.service;
+  if (broker?.ok !== true || service === undefined || updating === undefined) return undefined;
+  const { set, atMonoMs } = updating;
+  const timing = { tookMs: now.monoMs - atMonoMs, answeredMonoMs: atMonoMs };
+  const { running, desired, update } = service;
   // a newer set may have come upon it since
-  const isCarriedThrough =
-    hasTakenUp(seen.service, files.fingerprint) || hasLeftBehind(seen.service, files.fingerprint);
+  const isCarriedThrough = hasTakenUp(service, set.fingerprint) || hasLeftBehind(service, set.fingerprint);
   // under the failure action `continue` an update is complete, too, whose tasks have all died
   const isWell = isCarriedThrough && running >= desired;
   const said = `its update has stopped: ${update?.message ?? 'the swarm tells of no update'}`;
@@ -270,20 +268,19 @@ function serviceUpdated({ now, broker, memory, files, settings }: SetFacts): Ver
     step: {
       kind: 'conclude',
       container: settings.container,
-      set: files,
+      set,
       outcome: isWell
-        ? { kind: 'verified', broker: seen, ...timing }
-        : { kind: 'unhealthy', why, broker: seen, ...timing },
+        ? { kind: 'verified', broker: broker.value, ...timing }
+        : { kind: 'unhealthy', why, broker: broker.value, ...timing },
     },
   };
 }
 
 /** Nobody updates a service again for a set with which its last update has failed. */
 function serviceUpdateFailed(facts: SetFacts): Verdict | undefined {
-  const { broker, files, memory, isLoaded } = facts;
-  const isService = broker?.ok === true && broker.value.service !== undefined;
+  const { service, files, memory, isLoaded } = facts;
   const { failedUpdate } = memory;
-  if (!isService || isLoaded || failedUpdate?.fingerprint !== files.fingerprint) return undefined;
+  if (service === undefined || isLoaded || failedUpdate?.fingerprint !== files.fingerprint) return undefined;
   const failed = conditions.serviceUpdateFailed(facts, failedUpdate.update);
   return {
     boxes: [...TO_HASH_CHANGED, 'RESTART_MOSQUITTO'],
@@ -296,8 +293,7 @@ function serviceUpdateFailed(facts: SetFacts): Verdict | undefined {
 
 /** The service runs with a set that this node has never had, and had ours before it: our files are behind. */
 function setOutdated(facts: SetFacts): Verdict | undefined {
-  const { broker, files, memory } = facts;
-  const service = broker?.ok === true ? broker.value.service : undefined;
+  const { service, files, memory } = facts;
   if (service?.applied === undefined || !hasLeftBehind(service, files.fingerprint)) return undefined;
   if (memory.seen.includes(service.applied)) return undefined;
   const outdated = conditions.setOutdated(facts, service.applied);

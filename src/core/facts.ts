@@ -30,6 +30,8 @@ export interface SetFacts extends View {
   readonly isChanged: boolean;
   /** the engine's answer about the broker, if it was asked about this very set */
   readonly broker: EngineAnswer<BrokerState> | undefined;
+  /** the same, where the broker is a service of a swarm and the engine has answered */
+  readonly service: ServiceState | undefined;
   /** the broker has loaded this set, and is not down through our fault, by what the engine says or else by what is remembered */
   readonly isLoaded: boolean;
   /** it does not run because our own failed restart has stopped it, whatever it had loaded */
@@ -59,6 +61,7 @@ export function factsOf(view: View, files: CertificateSet): SetFacts {
     readyAtMonoMs: cooldownEnd(view),
     isChanged,
     broker,
+    service: broker?.ok === true ? broker.value.service : undefined,
     isLoaded:
       broker?.ok === true
         ? !isOursToStart && hasLoaded(broker.value, files, memory, now)

@@ -72,7 +72,7 @@ export interface Memory {
   /** what is heard of its bridges, where somebody listens */
   readonly bridges: BridgeMemory | undefined;
   /** the update of a service that this watcher has asked for, until its end has been told */
-  readonly updating: { readonly fingerprint: string; readonly atMonoMs: number } | undefined;
+  readonly updating: { readonly set: CertificateSet; readonly atMonoMs: number } | undefined;
   /** the update of a service that was seen to fail for the set on disk; the next update makes the swarm forget it */
   readonly failedUpdate: { readonly fingerprint: string; readonly update: ServiceUpdate } | undefined;
   /** the sets that have lain on disk here, by their fingerprints, the latest last */
@@ -343,7 +343,7 @@ export function rememberRestart(
 export function rememberUpdate(memory: Memory, set: CertificateSet, now: Moment): Memory {
   return {
     ...memory,
-    updating: { fingerprint: set.fingerprint, atMonoMs: now.monoMs },
+    updating: { set, atMonoMs: now.monoMs },
     lastRestartMonoMs: now.monoMs,
     broker: undefined,
     fruitless: 0,

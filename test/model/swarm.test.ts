@@ -30,7 +30,7 @@ type Swarm = ReturnType<typeof createSwarm>;
 type Act = (swarm: Swarm) => unknown;
 
 const node = fc.nat({ max: NODES - 1 });
-/** Rotations only go forward: each set is another one. */
+/** Rotations only go forward: each set is another one, with a name that fits into a label, as a fingerprint does. */
 let serial = 0;
 
 type NamedAct = fc.Arbitrary<{ readonly name: string; readonly act: Act }>;
@@ -41,17 +41,17 @@ const ORDINARY: NamedAct = fc.oneof(
     name: 'a rotation reaches all nodes',
     act: ({ nodes }: Swarm) => {
       serial += 1;
-      for (const { world } of nodes) world.write(`set ${serial}`);
+      for (const { world } of nodes) world.write(`set-${serial}`);
     },
   }),
   node.map((at) => ({
     name: `a rotation reaches node ${at} and, a minute later, the others`,
     act: async ({ nodes, clock, inTwoWaves }: Swarm) => {
       serial += 1;
-      inTwoWaves.add(`set ${serial}`);
-      nodes[at]?.world.write(`set ${serial}`);
+      inTwoWaves.add(`set-${serial}`);
+      nodes[at]?.world.write(`set-${serial}`);
       await clock.advance(60_000);
-      for (const { world } of nodes) world.write(`set ${serial}`);
+      for (const { world } of nodes) world.write(`set-${serial}`);
     },
   })),
   fc.record({ at: node, isDown: fc.boolean() }).map(({ at, isDown }) => ({

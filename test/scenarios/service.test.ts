@@ -145,6 +145,29 @@ describe('a rotation of a service', () => {
   });
 });
 
+describe('an update during which the files change', () => {
+  it('is told as complete all the same, and the new set has an update of its own', async () => {
+    const at = await swarm();
+    at.first.write('B');
+    await at.clock.advance(WINDOW_MS + TASK_MS);
+    at.first.write('C');
+    await at.clock.advance(HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A', 'B', 'C']);
+    const ended = at.first.events('restart_completed').map(({ details }) => details['fingerprint']);
+    expect(ended).toEqual(['A', 'B', 'C']);
+  });
+
+  it('is told as failed all the same', async () => {
+    const at = await swarm();
+    at.service.taskFails = 'pauses';
+    at.first.write('B');
+    await at.clock.advance(WINDOW_MS + 1_000);
+    at.first.write('C');
+    await at.clock.advance(WINDOW_MS + 1_000);
+    expect(at.first.events('broker_unhealthy')[0]?.details).toMatchObject({ fingerprint: 'B' });
+  });
+});
+
 describe('an update that a newer set comes upon', () => {
   it('is no failure of the watcher that had asked for it', async () => {
     const at = await swarm(2);

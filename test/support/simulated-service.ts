@@ -92,7 +92,7 @@ export function createSimulatedService(clock: FakeClock, replicas = 3) {
     state = {
       ...state,
       version: state.version + 1,
-      ...(service.taskFails === 'continues' && { running: 0 }),
+      running: service.taskFails === 'continues' ? 0 : state.desired,
       updated: service.taskFails === 'continues' ? 0 : updated,
       oldestTaskMs: startedMs,
       update: update('completed', 'update completed'),
