@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { APPLIED_LABEL } from '../../src/core/service.ts';
 import type { Daemon } from '../support/daemon.ts';
-import { all, describeWith, ENGINE, program, ROOT } from '../support/needs.ts';
+import { all, describeWith, ENGINE, program, ROOT, skipped } from '../support/needs.ts';
 import { makeSet, nothingFollows, SHORT, type Stage, test } from '../support/stage.ts';
 import { createSwarm, type Service, type Swarm } from '../support/swarm.ts';
 import { until } from '../support/until.ts';
@@ -144,7 +144,7 @@ describeWith(NEED, 'a rotation of a real service', () => {
   });
 });
 
-describe.skipIf(!NEED.ok)('a manager that is stopped and started', () => {
+describe.skipIf(!NEED.ok)(`a manager that is stopped and started${skipped(NEED)}`, () => {
   test('gets the set that came meanwhile once, by an update or by the start of its tasks', async ({
     stage,
   }) => {

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { LossyLinkReport } from '../support/lossy-link-run.ts';
+import { type Need, skipped } from '../support/needs.ts';
 import { executable } from '../support/real-servers.ts';
 
 const RUN = fileURLToPath(new URL('../support/lossy-link-run.ts', import.meta.url));
@@ -24,7 +25,11 @@ function hasNamespaces(): boolean {
   }
 }
 
-describe.skipIf(!canRun)('over a slow and lossy link', () => {
+const NEED: Need = canRun
+  ? { ok: true }
+  : { ok: false, reason: `no network of its own, or not all of ${PROGRAMS.join(', ')}` };
+
+describe.skipIf(!canRun)(`over a slow and lossy link${skipped(NEED)}`, () => {
   let report: LossyLinkReport;
 
   beforeAll(async () => {

@@ -15,6 +15,7 @@ import {
   type Issued,
   type KeyType,
 } from '../support/certificates.ts';
+import { skipped } from '../support/needs.ts';
 import {
   executable,
   type RabbitMq,
@@ -149,8 +150,14 @@ function missing(...programs: readonly string[]): boolean {
   return programs.some((program) => executable(program) === undefined);
 }
 
+/** Why a test that needs these programs is skipped, for its title. */
+function without(...programs: readonly string[]): string {
+  const absent = programs.filter((program) => missing(program));
+  return skipped(absent.length === 0 ? { ok: true } : { ok: false, reason: `no ${absent.join(', ')} here` });
+}
+
 describe.each(KINDS)('$name', ({ program, start, refusals }) => {
-  describe.skipIf(missing(program)).each(VERSIONS)('with %s', (version) => {
+  describe.skipIf(missing(program)).each(VERSIONS)(`with %s${without(program)}`, (version) => {
     test.concurrent('accepts a good client certificate', async () => {
       const verdict = await verdictOf(start, { version, crl }, good);
       expect(verdict).toMatchObject({
@@ -212,7 +219,7 @@ describe.each(KINDS)('$name', ({ program, start, refusals }) => {
   });
 });
 
-describe.skipIf(missing('mosquitto'))('mosquitto in particular', () => {
+describe.skipIf(missing('mosquitto'))(`mosquitto in particular${without('mosquitto')}`, () => {
   test.concurrent.each<KeyType>(['rsa-2048', 'rsa-3072', 'p256', 'p384', 'p521', 'ed25519'])(
     'accepts a client key of type %s',
     async (key) => {
@@ -304,7 +311,7 @@ describe.skipIf(missing('mosquitto'))('mosquitto in particular', () => {
   );
 });
 
-describe.skipIf(missing('openssl'))('openssl s_server in particular', () => {
+describe.skipIf(missing('openssl'))(`openssl s_server in particular${without('openssl')}`, () => {
   test.concurrent.each([
     ['TLSv1.3', 116],
     ['TLSv1.2', 40],
@@ -380,14 +387,17 @@ describe('a TLS proxy', () => {
     const mode = program === 'haproxy' ? 'mqtt' : 'handshake';
     test
       .skipIf(missing(program))
-      .concurrent(`without its backend is closed_after_handshake (${mode} mode)`, async () => {
-        const verdict = await verdictOf(start, { backendPort: await closedPort() }, good, { mode });
-        expect(verdict).toMatchObject({ cause: 'closed_after_handshake' });
-      });
+      .concurrent(
+        `without its backend is closed_after_handshake (${mode} mode)${without(program)}`,
+        async () => {
+          const verdict = await verdictOf(start, { backendPort: await closedPort() }, good, { mode });
+          expect(verdict).toMatchObject({ cause: 'closed_after_handshake' });
+        },
+      );
 
     test
       .skipIf(missing(program, 'mosquitto'))
-      .concurrent('in front of a broker logs in in mqtt mode', async () => {
+      .concurrent(`in front of a broker logs in in mqtt mode${without(program, 'mosquitto')}`, async () => {
         const verdict = await withServer(startPlainMosquitto, {}, ({ port }) =>
           verdictOf(start, { backendPort: port }, good, { mode: 'mqtt' }),
         );
@@ -396,27 +406,34 @@ describe('a TLS proxy', () => {
 
     test
       .skipIf(missing(program, 'mosquitto'))
-      .concurrent('never passes a refused certificate on to the broker', async () => {
-        const verdict = await withServer(startPlainMosquitto, {}, ({ port }) =>
-          verdictOf(start, { backendPort: port }, refused['of an unknown CA'], { mode: 'mqtt' }),
-        );
-        expect(verdict).toMatchObject({ ok: false, phase: 'mqtt' });
+      .concurrent(
+        `never passes a refused certificate on to the broker${without(program, 'mosquitto')}`,
+        async () => {
+          const verdict = await withServer(startPlainMosquitto, {}, ({ port }) =>
+            verdictOf(start, { backendPort: port }, refused['of an unknown CA'], { mode: 'mqtt' }),
+          );
+          expect(verdict).toMatchObject({ ok: false, phase: 'mqtt' });
+        },
+      );
+  });
+
+  test
+    .skipIf(missing('haproxy'))
+    .concurrent(`haproxy that serves no such name is sni_rejected${without('haproxy')}`, async () => {
+      const verdict = await verdictOf(startHaproxy, { extra: ['strict-sni'] }, good, {
+        serverName: 'unknown.example.com',
       });
-  });
-
-  test.skipIf(missing('haproxy')).concurrent('haproxy that serves no such name is sni_rejected', async () => {
-    const verdict = await verdictOf(startHaproxy, { extra: ['strict-sni'] }, good, {
-      serverName: 'unknown.example.com',
+      expect(verdict).toMatchObject({ cause: 'sni_rejected' });
     });
-    expect(verdict).toMatchObject({ cause: 'sni_rejected' });
-  });
 
-  test.skipIf(missing('nginx')).concurrent('nginx that serves no such name is sni_rejected', async () => {
-    const start: Start = (setup) => startNginxHttp(setup, 'rejects names');
-    expect(await verdictOf(start, {}, good)).toMatchObject({ cause: 'sni_rejected' });
-  });
+  test
+    .skipIf(missing('nginx'))
+    .concurrent(`nginx that serves no such name is sni_rejected${without('nginx')}`, async () => {
+      const start: Start = (setup) => startNginxHttp(setup, 'rejects names');
+      expect(await verdictOf(start, {}, good)).toMatchObject({ cause: 'sni_rejected' });
+    });
 
-  test.skipIf(missing('nginx')).concurrent('nginx without TLS is protocol', async () => {
+  test.skipIf(missing('nginx')).concurrent(`nginx without TLS is protocol${without('nginx')}`, async () => {
     const start: Start = (setup) => startNginxHttp(setup, 'plain');
     expect(await verdictOf(start, {}, good)).toMatchObject({
       cause: 'protocol',
@@ -425,124 +442,132 @@ describe('a TLS proxy', () => {
   });
 });
 
-describe.skipIf(missing('rabbitmq-server', 'rabbitmqctl', 'epmd'))('RabbitMQ', () => {
-  let rabbit: RabbitMq;
+describe.skipIf(missing('rabbitmq-server', 'rabbitmqctl', 'epmd'))(
+  `RabbitMQ${without('rabbitmq-server', 'rabbitmqctl', 'epmd')}`,
+  () => {
+    let rabbit: RabbitMq;
 
-  beforeAll(async () => {
-    rabbit = await startRabbitMq({ identity: broker, trusted: root.certPem });
-  });
+    beforeAll(async () => {
+      rabbit = await startRabbitMq({ identity: broker, trusted: root.certPem });
+    });
 
-  afterAll(() => rabbit?.close());
+    afterAll(() => rabbit?.close());
 
-  const REFUSED = [
-    ['of an unknown CA', 48],
-    ['without its intermediate', 48],
-    ['that has expired', 45],
-    ['that is for servers only', 40],
-  ] as const;
+    const REFUSED = [
+      ['of an unknown CA', 48],
+      ['without its intermediate', 48],
+      ['that has expired', 45],
+      ['that is for servers only', 40],
+    ] as const;
 
-  // in this order: the last describe changes the broker for good
-  describe.each([...VERSIONS].reverse())('with %s', (version) => {
-    beforeAll(() =>
-      rabbit.evaluate(
-        `application:stop(rabbitmq_mqtt), {ok, O} = application:get_env(rabbit, ssl_options),
+    // in this order: the last describe changes the broker for good
+    describe.each([...VERSIONS].reverse())('with %s', (version) => {
+      beforeAll(() =>
+        rabbit.evaluate(
+          `application:stop(rabbitmq_mqtt), {ok, O} = application:get_env(rabbit, ssl_options),
          application:set_env(rabbit, ssl_options, lists:keystore(versions, 1, O, {versions, ['${version.toLowerCase()}']})),
          application:start(rabbitmq_mqtt).`,
-      ),
-    );
+        ),
+      );
 
-    test.concurrent('accepts a good client certificate', async () => {
-      const verdict = await runProbe(good, { port: rabbit.port });
-      expect(verdict).toMatchObject({ ok: true, proof: 'settled', protocol: version });
+      test.concurrent('accepts a good client certificate', async () => {
+        const verdict = await runProbe(good, { port: rabbit.port });
+        expect(verdict).toMatchObject({ ok: true, proof: 'settled', protocol: version });
+      });
+
+      test.concurrent('accepts a login in mqtt mode', async () => {
+        const verdict = await runProbe(good, { port: rabbit.port, mode: 'mqtt' });
+        expect(verdict).toMatchObject({ ok: true, proof: 'connack', protocol: version });
+      });
+
+      test.concurrent.each(REFUSED)('refuses a client certificate %s (alert %i)', async (name, alert) => {
+        const options = name === 'that has expired' ? { nowMs: THEN_MS } : {};
+        for (const mode of ['handshake', 'mqtt'] as const) {
+          const verdict = await runProbe(refused[name], { port: rabbit.port, mode, ...options });
+          const error = expect.stringContaining(`SSL alert number ${alert}`);
+          expect(verdict).toMatchObject({ ok: false, cause: 'client_cert_rejected', error });
+        }
+      });
+
+      test.concurrent('refuses a certificate forty times without one success', async () => {
+        const one = () => runProbe(refused['of an unknown CA'], { port: rabbit.port });
+        const verdicts = await Promise.all(Array.from({ length: 40 }, one));
+        expect(causesOf(verdicts)).toEqual({ client_cert_rejected: 40 });
+      });
     });
 
-    test.concurrent('accepts a login in mqtt mode', async () => {
+    test('on its plain port is protocol', async () => {
+      expect(await runProbe(good, { port: rabbit.plainPort })).toMatchObject({
+        cause: 'protocol',
+        phase: 'tls',
+      });
+    });
+
+    test('that wants a password is mqtt_refused with code 4', async () => {
+      await rabbit.evaluate('application:set_env(rabbitmq_mqtt, allow_anonymous, false).');
       const verdict = await runProbe(good, { port: rabbit.port, mode: 'mqtt' });
-      expect(verdict).toMatchObject({ ok: true, proof: 'connack', protocol: version });
+      expect(verdict).toMatchObject({
+        cause: 'mqtt_refused',
+        error: expect.stringMatching(/4 \(bad user name or password\)/),
+      });
     });
+  },
+);
 
-    test.concurrent.each(REFUSED)('refuses a client certificate %s (alert %i)', async (name, alert) => {
-      const options = name === 'that has expired' ? { nowMs: THEN_MS } : {};
-      for (const mode of ['handshake', 'mqtt'] as const) {
-        const verdict = await runProbe(refused[name], { port: rabbit.port, mode, ...options });
-        const error = expect.stringContaining(`SSL alert number ${alert}`);
-        expect(verdict).toMatchObject({ ok: false, cause: 'client_cert_rejected', error });
+describe.skipIf(missing('mosquitto', 'nginx', 'stunnel'))(
+  `a thousand probes of a mixture of servers${without('mosquitto', 'nginx', 'stunnel')}`,
+  () => {
+    test('grow neither open files nor timers nor memory', { timeout: 120_000 }, async () => {
+      const setup = {
+        identity: broker,
+        trusted: root.certPem,
+        version: 'TLSv1.3',
+        backendPort: backend.port,
+      } as const;
+      const servers = await Promise.all([
+        startMosquitto(setup),
+        startMosquitto({ ...setup, version: 'TLSv1.2' }),
+        startNginxStream(setup),
+        startStunnel(setup),
+        startPlainMosquitto(),
+      ]);
+      const sets = await Promise.all([good, refused['of an unknown CA']].map(createCertificateSet));
+      const ports = [...servers.map(({ port }) => port), await closedPort()];
+      const probes = sets.flatMap(({ caFile, certFile, keyFile }) =>
+        ports.map((port) => {
+          const where = {
+            host: '127.0.0.1',
+            port,
+            serverName: 'localhost',
+            timeoutMs: 5_000,
+            mode: 'handshake',
+          } as const;
+          return createTlsProbe({ caFile, certFile, keyFile, ...where }, { settleMinMs: 5 });
+        }),
+      );
+      const round = async () => {
+        const runs = probes.map(({ run }) =>
+          run({ signal: new AbortController().signal, nowMs: Date.now() }),
+        );
+        expect((await Promise.all(runs)).filter((verdict) => verdict === undefined)).toEqual([]);
+      };
+      try {
+        for (let warmUp = 0; warmUp < 30; warmUp++) await round();
+        const before = await usage();
+        for (let done = 0; done < 1_000; done += probes.length) await round();
+        const after = await usage();
+        expect(after.files).toBeLessThanOrEqual(before.files);
+        expect(after.timers).toBeLessThanOrEqual(before.timers);
+        expect(after.sockets).toBeLessThanOrEqual(before.sockets);
+        // a context that leaks per probe would cost 50 MB and more
+        expect(after.heapMb - before.heapMb).toBeLessThan(4);
+        expect(after.residentMb - before.residentMb).toBeLessThan(25);
+      } finally {
+        await Promise.all([...servers.map(({ close }) => close()), ...sets.map(({ remove }) => remove())]);
       }
     });
-
-    test.concurrent('refuses a certificate forty times without one success', async () => {
-      const one = () => runProbe(refused['of an unknown CA'], { port: rabbit.port });
-      const verdicts = await Promise.all(Array.from({ length: 40 }, one));
-      expect(causesOf(verdicts)).toEqual({ client_cert_rejected: 40 });
-    });
-  });
-
-  test('on its plain port is protocol', async () => {
-    expect(await runProbe(good, { port: rabbit.plainPort })).toMatchObject({
-      cause: 'protocol',
-      phase: 'tls',
-    });
-  });
-
-  test('that wants a password is mqtt_refused with code 4', async () => {
-    await rabbit.evaluate('application:set_env(rabbitmq_mqtt, allow_anonymous, false).');
-    const verdict = await runProbe(good, { port: rabbit.port, mode: 'mqtt' });
-    expect(verdict).toMatchObject({
-      cause: 'mqtt_refused',
-      error: expect.stringMatching(/4 \(bad user name or password\)/),
-    });
-  });
-});
-
-describe.skipIf(missing('mosquitto', 'nginx', 'stunnel'))('a thousand probes of a mixture of servers', () => {
-  test('grow neither open files nor timers nor memory', { timeout: 120_000 }, async () => {
-    const setup = {
-      identity: broker,
-      trusted: root.certPem,
-      version: 'TLSv1.3',
-      backendPort: backend.port,
-    } as const;
-    const servers = await Promise.all([
-      startMosquitto(setup),
-      startMosquitto({ ...setup, version: 'TLSv1.2' }),
-      startNginxStream(setup),
-      startStunnel(setup),
-      startPlainMosquitto(),
-    ]);
-    const sets = await Promise.all([good, refused['of an unknown CA']].map(createCertificateSet));
-    const ports = [...servers.map(({ port }) => port), await closedPort()];
-    const probes = sets.flatMap(({ caFile, certFile, keyFile }) =>
-      ports.map((port) => {
-        const where = {
-          host: '127.0.0.1',
-          port,
-          serverName: 'localhost',
-          timeoutMs: 5_000,
-          mode: 'handshake',
-        } as const;
-        return createTlsProbe({ caFile, certFile, keyFile, ...where }, { settleMinMs: 5 });
-      }),
-    );
-    const round = async () => {
-      const runs = probes.map(({ run }) => run({ signal: new AbortController().signal, nowMs: Date.now() }));
-      expect((await Promise.all(runs)).filter((verdict) => verdict === undefined)).toEqual([]);
-    };
-    try {
-      for (let warmUp = 0; warmUp < 30; warmUp++) await round();
-      const before = await usage();
-      for (let done = 0; done < 1_000; done += probes.length) await round();
-      const after = await usage();
-      expect(after.files).toBeLessThanOrEqual(before.files);
-      expect(after.timers).toBeLessThanOrEqual(before.timers);
-      expect(after.sockets).toBeLessThanOrEqual(before.sockets);
-      // a context that leaks per probe would cost 50 MB and more
-      expect(after.heapMb - before.heapMb).toBeLessThan(4);
-      expect(after.residentMb - before.residentMb).toBeLessThan(25);
-    } finally {
-      await Promise.all([...servers.map(({ close }) => close()), ...sets.map(({ remove }) => remove())]);
-    }
-  });
-});
+  },
+);
 
 function causesOf(verdicts: readonly ProbeVerdict[]): Record<string, number> {
   const counts: Record<string, number> = {};

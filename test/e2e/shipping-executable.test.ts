@@ -8,7 +8,7 @@ import { beforeAll, describe, expect } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 import { sha256Of } from '../../scripts/shipping/file-facts.ts';
 import type { Daemon } from '../support/daemon.ts';
-import { all, describeWith, ENGINE, type Need, program } from '../support/needs.ts';
+import { all, describeWith, ENGINE, program, skipped } from '../support/needs.ts';
 import { http, inspection, json, type Script, startScriptedEngine } from '../support/scripted-engine.ts';
 import {
   copyOfRepository,
@@ -140,10 +140,6 @@ describe.skipIf(!SHIPPING.ok)(`the executable, with an engine of the test's own$
     expect(engine.requests.filter((request) => request.startsWith('POST '))).toHaveLength(1);
   });
 });
-
-function skipped(need: Need): string {
-  return need.ok ? '' : ` [skipped: ${need.reason}]`;
-}
 
 const QEMU = 'qemu-aarch64-static';
 

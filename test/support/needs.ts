@@ -48,7 +48,12 @@ export function engineSocketPath(): string {
 /** A group of tests that share nothing but a theme; their waiting times overlap. Skipped, and says why, if it must be. */
 export function describeWith(need: Need, title: string, body: () => void): void {
   if (need.ok) describe.concurrent(title, body);
-  else describe.skip(`${title} [skipped: ${need.reason}]`, body);
+  else describe.skip(`${title}${skipped(need)}`, body);
+}
+
+/** Belongs behind the title of what is skipped without this: the end of the run tells it. */
+export function skipped(need: Need): string {
+  return need.ok ? '' : ` [skipped: ${need.reason}]`;
 }
 
 function missing(reason: string): Need {
