@@ -9,7 +9,8 @@ import { randomBytes } from 'node:crypto';
 import type { IClientOptions, MqttClient } from 'mqtt';
 import type { Bridge, BridgeSight } from '../core/bridge.ts';
 import type { BrokerUrl } from '../core/settings.ts';
-import { codeOf, messageOf } from '../system/errors.ts';
+import { endpoint } from '../system/endpoint.ts';
+import { errorLine } from '../system/openssl-error.ts';
 import { readRegularFile } from '../system/regular-file.ts';
 
 export interface BridgeWatchOptions {
@@ -173,7 +174,7 @@ function nameIn(topic: string): string | undefined {
 
 /** `mqtts://broker:8883`, without anything secret. */
 function addressOf({ tls, host, port }: BrokerUrl): string {
-  return `${tls ? 'mqtts' : 'mqtt'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return `${tls ? 'mqtts' : 'mqtt'}://${endpoint(host, port)}`;
 }
 
 function failure(problem: string, hint: string): BridgeSight & { ok: false } {
@@ -217,8 +218,8 @@ function explain(error: Error, where: string, { credentialsFile }: BridgeWatchOp
         : `check user and password in ${credentialsFile}`;
     return [`${where} refuses the login`, hint];
   }
-  const what = messageOf(error);
-  if (/certificate|altname|self.signed/i.test(`${codeOf(error) ?? ''} ${what}`)) {
+  const what = errorLine(error);
+  if (/certificate|altname|self.signed|cert_/i.test(what)) {
     const hint = 'is BROKER_CA_FILE the CA of the listener, and its certificate for the host in BROKER_URL?';
     return [`${where} cannot be trusted: ${what}`, hint];
   }

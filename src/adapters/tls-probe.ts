@@ -7,17 +7,18 @@
 import type { Socket } from 'node:net';
 import { connect, type SecureContext, type TLSSocket } from 'node:tls';
 import type { ProbeCause, ProbePhase, ProbeVerdict } from '../core/probe.ts';
+import { endpoint } from '../system/endpoint.ts';
+import { errorLine } from '../system/openssl-error.ts';
 import { afterHandshakeFault, handshakeFault, handshakeTimeout, type Scene } from './tls-probe/classify.ts';
 import { type Connection, connectInTurn, ignoreLateErrors } from './tls-probe/connect.ts';
 import { type Course, type OnPhase, startCourse } from './tls-probe/course.ts';
 import { createCredentials } from './tls-probe/credentials.ts';
 import { settle, shakeHands, takeLeave } from './tls-probe/handshake.ts';
-import { errorLine } from './tls-probe/openssl-error.ts';
 import { createResolver, needsResolver, type Resolve, systemResolve } from './tls-probe/resolve.ts';
 import { verifyServerIdentity } from './tls-probe/server-identity.ts';
 import { sightServer } from './tls-probe/sighting.ts';
 import { type FailedStep, type Fault, type Limit, passed } from './tls-probe/step.ts';
-import { endpoint, type ProbeTarget, type Upstream, upstreamOf } from './tls-probe/target.ts';
+import { type ProbeTarget, type Upstream, upstreamOf } from './tls-probe/target.ts';
 
 export type { ProbeTarget } from './tls-probe/target.ts';
 

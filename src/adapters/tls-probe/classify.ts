@@ -2,12 +2,13 @@
 
 import type { TLSSocket } from 'node:tls';
 import type { ProbeCause } from '../../core/probe.ts';
+import { endpoint } from '../../system/endpoint.ts';
 import { codeOf } from '../../system/errors.ts';
+import { errorLine, openSslReason, printable } from '../../system/openssl-error.ts';
 import { alertIn, nameOfAlert } from './alerts.ts';
-import { errorLine, openSslReason, printable } from './openssl-error.ts';
 import { hasShownCertificate, type ServerSighting } from './sighting.ts';
 import type { Fault } from './step.ts';
-import { endpoint, type ProbeTarget, type Upstream } from './target.ts';
+import type { ProbeTarget, Upstream } from './target.ts';
 
 /** What is known of the connection that has ended. */
 export interface Scene {

@@ -1,9 +1,9 @@
 /** The tcp phase: the addresses of the upstream one by one, each with a share of the time that is left. */
 
 import { connect, type Socket } from 'node:net';
+import { endpoint } from '../../system/endpoint.ts';
 import { codeOf, messageOf } from '../../system/errors.ts';
 import { type FailedStep, type Fault, failed, type Limit, passed, type Step, within } from './step.ts';
-import { endpoint } from './target.ts';
 
 export interface Connection {
   readonly socket: Socket;

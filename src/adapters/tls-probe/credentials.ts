@@ -6,6 +6,7 @@ import { leafOf } from '../../core/certificate.ts';
 import { explainNoPem, type PemBlock, parsePem } from '../../core/pem.ts';
 import { timestamp } from '../../core/timestamp.ts';
 import { codeOf } from '../../system/errors.ts';
+import { openSslReason } from '../../system/openssl-error.ts';
 import {
   type FileIdentity,
   type FileRead,
@@ -14,7 +15,6 @@ import {
   sameIdentity,
 } from '../../system/regular-file.ts';
 import { type ParsedCertificate, parseCertificates } from '../../system/x509.ts';
-import { openSslReason } from './openssl-error.ts';
 import { type FailedStep, failed, type Limit, passed, type Step, withinPromise } from './step.ts';
 import type { ProbeTarget } from './target.ts';
 

@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { generate, type Packet, parser, writeToStream } from 'mqtt-packet';
 import { codeOf } from '../../system/errors.ts';
+import { errorLine } from '../../system/openssl-error.ts';
 import { type Explain, onHangUp } from './handshake.ts';
-import { errorLine } from './openssl-error.ts';
 import { type Fault, failed, type Limit, passed, type Step, within } from './step.ts';
 
 // else the first packet makes a buffer for each number up to 65,535, and keeps them: ten megabytes

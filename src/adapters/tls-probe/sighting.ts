@@ -4,8 +4,8 @@ import { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { daysRemaining } from '../../core/certificate.ts';
 import type { ProbeSighting } from '../../core/probe.ts';
+import { printable } from '../../system/openssl-error.ts';
 import { distinguishedName } from '../../system/x509.ts';
-import { printable } from './openssl-error.ts';
 
 export type ServerSighting = Pick<ProbeSighting, 'protocol' | 'cipher' | 'server'>;
 

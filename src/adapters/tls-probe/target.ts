@@ -34,11 +34,6 @@ export function upstreamOf(target: ProbeTarget): Upstream {
   return { host, port: target.port, sni: isIP(identity) === 0 ? identity : '', identity };
 }
 
-/** `192.0.2.7:8883`, `[2001:db8::7]:8883`. */
-export function endpoint(address: string, port: number): string {
-  return isIP(address) === 6 ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
 function withoutBrackets(host: string): string {
   return host.replace(/^\[(.*)\]$/, '$1');
 }

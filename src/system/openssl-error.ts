@@ -1,6 +1,6 @@
 /** Errors of OpenSSL and Node in the words that an operator can look up, without addresses of memory and source files. */
 
-import { codeOf, messageOf } from '../../system/errors.ts';
+import { codeOf, messageOf } from './errors.ts';
 
 const LONGEST = 300;
 
