@@ -99,20 +99,21 @@ function containerOf(settings: Settings, container: string): BrokerParts {
 function labelledBrokers(settings: Settings, label: string): Brokers {
   const search = createLabelSearch(settings.engine, label);
   const nobody = [settings.container];
+  let found: EngineAnswer<readonly string[]> | undefined;
   return {
     first: nobody,
     async list(options) {
-      const found = await search(options);
+      found = await search(options);
       return found.ok && found.value.length === 0 ? { ok: true, value: nobody } : found;
     },
     of(container) {
       const parts = containerOf(settings, container);
       if (container !== settings.container) return parts;
-      const inspect: Engine['inspect'] = async (options) => {
-        const found = await search(options);
-        if (!found.ok) return found;
-        return failure('container_missing', `there is no container with the label ${label}`, false);
-      };
+      // the engine has just been asked
+      const inspect = async () =>
+        found?.ok === false
+          ? found
+          : failure('container_missing', `there is no container with the label ${label}`, false);
       return { ...parts, inspect };
     },
   };

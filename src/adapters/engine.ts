@@ -11,9 +11,9 @@ import {
   type CallOptions,
   createCaller,
   failure,
+  meet,
   type Reply,
   refusal,
-  versionPrefix,
 } from './engine/http.ts';
 
 export interface Engine {
@@ -62,9 +62,9 @@ export function createEngine(endpoint: EngineEndpoint, container: string): Engin
     timeoutMs = ANSWER_MS,
     signal,
   }: CallOptions = {}): Promise<EngineAnswer<BrokerState>> {
-    const ping = await call('GET', '/_ping', timeoutMs, signal);
-    if (!ping.ok) return ping;
-    prefix = versionPrefix(ping.value);
+    const met = await meet(call, timeoutMs, signal);
+    if (!met.ok) return met;
+    prefix = met.value;
     const answer = await call('GET', `${prefix}${path}/json`, timeoutMs, signal);
     if (!answer.ok) return answer;
     if (answer.value.status !== 200) return refusal(answer.value, 'inspecting', container, false);

@@ -161,8 +161,31 @@ async function isSocket(endpoint: EngineEndpoint): Promise<boolean> {
   }
 }
 
-/** Engines drop old API versions and refuse new ones, so theirs is used; without one, the path without. */
-export function versionPrefix({ status, headers }: Reply): string {
+/**
+ * Meets the engine (`GET /_ping`) and says what paths begin with in its own version of the API: engines drop old
+ * versions and refuse new ones. Without a version, the path without.
+ */
+export async function meet(
+  call: Call,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<EngineAnswer<string>> {
+  const ping = await call('GET', '/_ping', timeoutMs, signal);
+  return ping.ok ? { ok: true, value: versionPrefix(ping.value) } : ping;
+}
+
+/** The body of an answer by this schema; undefined if it is no JSON, or another value. */
+export function bodyAs<T>(body: string, schema: v.GenericSchema<unknown, T>): T | undefined {
+  try {
+    const result = v.safeParse(schema, JSON.parse(body));
+    return result.success ? result.output : undefined;
+  } catch {
+    // not JSON: another value all the more
+    return undefined;
+  }
+}
+
+function versionPrefix({ status, headers }: Reply): string {
   const version = headers['api-version'];
   return status === 200 && typeof version === 'string' && /^\d+\.\d+$/.test(version) ? `/v${version}` : '';
 }
@@ -186,13 +209,7 @@ export function refusal(
 
 /** Docker's and Podman's errors are `{"message": …}`; anything else is shown as it is, cut short. */
 function errorText(body: string): string {
-  let text = body;
-  try {
-    const result = v.safeParse(v.object({ message: v.string() }), JSON.parse(body));
-    if (result.success) text = result.output.message;
-  } catch {
-    // not JSON: the body itself is the best that there is to show
-  }
+  const text = bodyAs(body, v.object({ message: v.string() }))?.message ?? body;
   return text.replace(/\s+/g, ' ').trim().slice(0, 300);
 }
 

@@ -3,7 +3,7 @@
 import * as v from 'valibot';
 import type { EngineAnswer } from '../../core/broker.ts';
 import type { EngineEndpoint } from '../../core/settings.ts';
-import { ANSWER_MS, type CallOptions, createCaller, failure, refusal, versionPrefix } from './http.ts';
+import { ANSWER_MS, bodyAs, type CallOptions, createCaller, failure, meet, refusal } from './http.ts';
 
 const LIST = v.array(v.object({ Names: v.array(v.string()) }));
 
@@ -19,30 +19,21 @@ export function createLabelSearch(
   const query = new URLSearchParams({ all: 'true', filters: JSON.stringify({ label: [label] }) });
 
   return async ({ timeoutMs = ANSWER_MS, signal } = {}) => {
-    const ping = await call('GET', '/_ping', timeoutMs, signal);
-    if (!ping.ok) return ping;
-    const path = `${versionPrefix(ping.value)}/containers/json?${query}`;
-    const answer = await call('GET', path, timeoutMs, signal);
+    const met = await meet(call, timeoutMs, signal);
+    if (!met.ok) return met;
+    const answer = await call('GET', `${met.value}/containers/json?${query}`, timeoutMs, signal);
     if (!answer.ok) return answer;
     const what = `containers with ${label}`;
     if (answer.value.status !== 200) return refusal(answer.value, 'looking for', what, false);
-    const names = namesIn(answer.value.body);
-    return names === undefined
+    const list = bodyAs(answer.value.body, LIST);
+    return list === undefined
       ? failure('bad_answer', `looking for ${what}: the answer is no list of containers`, false)
-      : { ok: true, value: names };
+      : { ok: true, value: namesIn(list) };
   };
 }
 
-function namesIn(body: string): readonly string[] | undefined {
-  let json: unknown;
-  try {
-    json = JSON.parse(body);
-  } catch {
-    return undefined;
-  }
-  const result = v.safeParse(LIST, json);
-  if (!result.success) return undefined;
-  return result.output
+function namesIn(list: v.InferOutput<typeof LIST>): readonly string[] {
+  return list
     .flatMap(({ Names: [name] }) => (name === undefined ? [] : [name.replace(/^\//, '')]))
     .toSorted();
 }

@@ -16,12 +16,13 @@ import {
 import type { EngineEndpoint } from '../../core/settings.ts';
 import {
   ANSWER_MS,
+  bodyAs,
   type CallOptions,
   createCaller,
   failure,
+  meet,
   type Reply,
   refusal,
-  versionPrefix,
 } from './http.ts';
 
 export interface SwarmService {
@@ -83,7 +84,7 @@ export function createSwarmService(endpoint: EngineEndpoint, name: string): Swar
     const answer = await call('GET', `${prefix}${where}`, timeoutMs, signal);
     if (!answer.ok) return answer;
     if (answer.value.status !== 200) return serviceRefusal(answer.value, 'inspecting', name, false);
-    const read = parsed(answer.value.body, schema);
+    const read = bodyAs(answer.value.body, schema);
     return read === undefined
       ? failure('bad_answer', `inspecting the service ${name}: the answer to ${where} is none`, false)
       : { ok: true, value: read };
@@ -93,9 +94,9 @@ export function createSwarmService(endpoint: EngineEndpoint, name: string): Swar
     timeoutMs = ANSWER_MS,
     signal,
   }: CallOptions = {}): Promise<EngineAnswer<BrokerState>> {
-    const ping = await call('GET', '/_ping', timeoutMs, signal);
-    if (!ping.ok) return ping;
-    prefix = versionPrefix(ping.value);
+    const met = await meet(call, timeoutMs, signal);
+    if (!met.ok) return met;
+    prefix = met.value;
     const service = await get(path, SERVICE, timeoutMs, signal);
     if (!service.ok) return service;
     const tasks = await get(`/tasks?filters=${filters}`, TASKS, timeoutMs, signal);
@@ -135,16 +136,6 @@ function serviceRefusal(reply: Reply, doing: string, name: string, mayHaveHappen
     return failure('service_missing', `there is no service ${name}`, false);
   }
   return refusal(reply, doing, `the service ${name}`, mayHaveHappened);
-}
-
-function parsed<T>(body: string, schema: v.GenericSchema<unknown, T>): T | undefined {
-  try {
-    const result = v.safeParse(schema, JSON.parse(body));
-    return result.success ? result.output : undefined;
-  } catch {
-    // not JSON: no answer either
-    return undefined;
-  }
 }
 
 function labelsOf({ Spec: { Labels: labels } }: Service): Pick<ServiceState, 'applied' | 'history'> {
