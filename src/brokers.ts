@@ -9,7 +9,7 @@ import { createSwarmService } from './adapters/engine/service.ts';
 import { createEngine, type Engine } from './adapters/engine.ts';
 import { presentedLeaf } from './adapters/listener-certificate.ts';
 import type { EngineAnswer } from './core/broker.ts';
-import type { BrokerUrl, Settings } from './core/settings.ts';
+import { type BrokerUrl, listenerOf, type Settings } from './core/settings.ts';
 import { createRestart, type RestartBroker } from './restart.ts';
 
 /** Conversation with the engine about one broker. */
@@ -56,8 +56,8 @@ export function bridgeSourcesOf(settings: Settings): readonly BridgeSource[] {
   const { brokerUrls, brokerCredentialsFile, brokerCaFile, bridgeName, target } = settings;
   const names = target.kind === 'containers' ? target.names : [];
   const caFile = brokerCaFile ?? resolve(settings.certDir, settings.caCertFile);
-  return brokerUrls.map((url, index) => ({
-    container: names.length === brokerUrls.length ? names[index] : undefined,
+  return brokerUrls.map((url) => ({
+    container: names.find((container) => listenerOf({ ...settings, container }) === url),
     url,
     watch: (onChange) =>
       createBridgeWatch({ url, credentialsFile: brokerCredentialsFile, caFile, bridgeName, onChange }),

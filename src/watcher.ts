@@ -217,32 +217,29 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
     );
   }
 
+  /** An address that speaks for all brokers is heard for the first of them. */
   function hearOfBridges() {
     const now = clock.now();
-    for (const { source, watch } of bridgeWatches) {
-      // one that speaks for all of them is heard for the first
-      const broker = source.container === undefined ? watched[0] : named(source.container);
-      if (broker !== undefined) broker.memory = memories.rememberBridges(broker.memory, watch.sight(), now);
+    for (const [index, broker] of watched.entries()) {
+      const { container } = broker.settings;
+      const heard = bridgeWatches.find(({ source }) =>
+        source.container === undefined ? index === 0 : source.container === container,
+      );
+      broker.memory = memories.rememberBridges(broker.memory, heard?.watch.sight(), now);
     }
   }
 
-  /** Tries the gentle way where the settings want it. Resolves with true if no restart has to follow. */
-  async function reload({ container, set, broker: before }: RestartStep): Promise<boolean> {
+  /** Tries the gentle way where it may be enough. Resolves with true if no restart has to follow. */
+  async function reload(
+    { container, set, broker: before, signalFirst }: RestartStep,
+    { engine }: ContainerWay,
+  ): Promise<boolean> {
     const broker = named(container);
     const heard = bridgeWatches.find(({ source }) => source.container === container);
-    const { way } = broker;
-    if (settings.reloadStrategy === 'restart' || heard === undefined || !before.up) return false;
-    if (way.kind !== 'container') return false;
-    if (!memories.maySuffice(broker.memory, set, heard.source.url, settings)) return false;
+    if (!signalFirst || heard === undefined) return false;
     const { source, watch } = heard;
-    const sight = watch.sight;
-    const reloadBroker = createReload({
-      ...source,
-      engine: way.engine,
-      clock,
-      settings: broker.settings,
-      sight,
-    });
+    const { settings } = broker;
+    const reloadBroker = createReload({ ...source, engine, clock, settings, sight: watch.sight });
     tell([reloadTriggered(broker.memory, set, broker.settings)], { kind: 'restart_asked' });
     const began = clock.now();
     broker.memory = memories.rememberRestartIntent(broker.memory, began);
@@ -269,7 +266,7 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
     if (way.kind === 'service') return update(step, way);
     isRestarting = true;
     const previousRestartMonoMs = named(step.container).memory.lastRestartMonoMs;
-    if (!(await reload(step))) await restartContainer(step, way, previousRestartMonoMs);
+    if (!(await reload(step, way))) await restartContainer(step, way, previousRestartMonoMs);
     isRestarting = false;
     return clock.now().monoMs;
   }

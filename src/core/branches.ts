@@ -11,6 +11,7 @@ import { authoritiesOf, PREDECESSOR_MS } from './memory.ts';
 import type { CertificateSet, FilesObservation } from './observation.ts';
 import { setCannotWork } from './probe.ts';
 import { hasLeftBehind, hasTakenUp, isAboutToBegin, isBusy } from './service.ts';
+import { listenerOf } from './settings.ts';
 
 /** The boxes of the state diagram. */
 export type State =
@@ -88,6 +89,8 @@ export type BrokerStep =
       readonly container: string;
       readonly set: CertificateSet;
       readonly broker: BrokerState;
+      /** a signal may be enough: it is tried first */
+      readonly signalFirst: boolean;
     };
 
 export interface Verdict {
@@ -450,6 +453,19 @@ function watcherJustStarted({ memory, now }: SetFacts): Verdict | undefined {
   };
 }
 
+/**
+ * Whether a signal may be enough for this set, and be proved to be: bridges can connect again, and a TLS listener can
+ * present the new certificate, but takes up other CA certificates only when the broker is started. While nobody knows
+ * whether there are bridges, no listener can speak for them.
+ */
+function maySuffice({ memory, files, settings }: SetFacts, broker: BrokerState): boolean {
+  const { applied, bridges } = memory;
+  if (settings.reloadStrategy === 'restart' || !broker.up || bridges?.sight.ok !== true) return false;
+  if (bridges.sight.bridges.length > 0) return true;
+  const isKnown = settings.bridgeName === undefined && listenerOf(settings)?.tls === true;
+  return isKnown && applied?.authorities === authoritiesOf(files);
+}
+
 function restartMosquitto(facts: SetFacts): Verdict | undefined {
   const { broker, files, settings, memory } = facts;
   if (broker?.ok !== true) return undefined;
@@ -461,7 +477,13 @@ function restartMosquitto(facts: SetFacts): Verdict | undefined {
     sentence: `the certificates have changed; ${settings.container} is restarted`,
     // the failure before this try stays said, so that it is no news if the try fails in the same way
     conditions: isRepeated ? [conditions.restartFailed(facts, last.outcome.failure)] : [],
-    step: { kind: 'restart', container: settings.container, set: files, broker: broker.value },
+    step: {
+      kind: 'restart',
+      container: settings.container,
+      set: files,
+      broker: broker.value,
+      signalFirst: maySuffice(facts, broker.value),
+    },
     pending: true,
   };
 }

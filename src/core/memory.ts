@@ -8,7 +8,7 @@ import { type BrokerState, type EngineAnswer, isLeftStopped, type RestartOutcome
 import type { CertificateSet, FilesObservation, Moment } from './observation.ts';
 import { type ProbeFailure, type ProbeVerdict, setCannotWork, standingRejection } from './probe.ts';
 import { hasFailedSince, type ServiceUpdate } from './service.ts';
-import type { BrokerUrl, Settings } from './settings.ts';
+import type { Settings } from './settings.ts';
 
 /** The set that the broker is known to have loaded, or has been restarted for. */
 export interface Applied {
@@ -375,24 +375,9 @@ export function rememberReload(
   });
 }
 
-/**
- * Whether a signal may be enough for this set, and be proved to be: bridges can connect again, and a TLS listener can
- * present the new certificate, but takes up other CA certificates only when the broker is started. While nobody knows
- * whether there are bridges, no listener can speak for them.
- */
-export function maySuffice(
-  { applied, bridges }: Memory,
-  set: CertificateSet,
-  url: BrokerUrl,
-  { bridgeName }: Settings,
-): boolean {
-  if (bridges?.sight.ok !== true) return false;
-  if (bridges.sight.bridges.length > 0) return true;
-  return bridgeName === undefined && url.tls && applied?.authorities === authoritiesOf(set);
-}
-
-/** Takes in what is heard of the broker's bridges. */
-export function rememberBridges(memory: Memory, sight: BridgeSight, now: Moment): Memory {
+/** Takes in what is heard of the broker's bridges; undefined: nobody listens for them, or no longer. */
+export function rememberBridges(memory: Memory, sight: BridgeSight | undefined, now: Moment): Memory {
+  if (sight === undefined) return memory.bridges === undefined ? memory : { ...memory, bridges: undefined };
   const before = memory.bridges;
   const isSame = before !== undefined && sameSight(before.sight, sight);
   return { ...memory, bridges: { sight, sinceMonoMs: isSame ? before.sinceMonoMs : now.monoMs } };

@@ -72,3 +72,9 @@ export interface Settings {
   readonly stateFile: string | undefined;
   readonly logLevel: LogLevel;
 }
+
+/** Where this one broker listens, if each of them has an address of its own in `BROKER_URL`. */
+export function listenerOf({ target, brokerUrls, container }: Settings): BrokerUrl | undefined {
+  if (target.kind !== 'containers' || target.names.length !== brokerUrls.length) return undefined;
+  return brokerUrls[target.names.indexOf(container)];
+}

@@ -354,22 +354,21 @@ const CONDITION_WORDS: Readonly<Record<Exclude<BrokerCondition, 'well'>, string>
 
 /** How each of several brokers is, in the order in which they are restarted. */
 function brokerTable(brokers: readonly BrokerStatus[]): Markup {
-  const rows = brokers.map(({ container, seen, engineFailure, isCurrent }) => {
-    const condition = seen && conditionOf(seen.state);
-    const tone =
-      engineFailure !== undefined ? 'warning' : condition === undefined ? 'unknown' : toneOf(condition);
-    const words =
-      engineFailure !== undefined
-        ? 'cannot be seen'
-        : condition === undefined
-          ? 'not asked about yet'
-          : condition === 'well'
-            ? 'runs'
-            : CONDITION_WORDS[condition].toLowerCase();
+  const rows = brokers.map((broker) => {
+    const { tone, words } = stateOf(broker);
+    const { container, isCurrent } = broker;
     const has = isCurrent === undefined ? '' : isCurrent ? 'current' : 'not the current ones';
     return html`<tr><td class="mono">${container}</td><td class="tone-${tone}">${words}</td><td>${has}</td></tr>`;
   });
   return html`<table><caption class="visually-hidden">Brokers, in the order in which they are restarted</caption><thead><tr><th scope="col">Broker</th><th scope="col">State</th><th scope="col">Certificates</th></tr></thead><tbody>${rows}</tbody></table>`;
+}
+
+function stateOf({ seen, engineFailure }: BrokerStatus): { readonly tone: Level; readonly words: string } {
+  if (engineFailure !== undefined) return { tone: 'warning', words: 'cannot be seen' };
+  if (seen === undefined) return { tone: 'unknown', words: 'not asked about yet' };
+  const condition = conditionOf(seen.state);
+  if (condition === 'well') return { tone: 'ok', words: 'runs' };
+  return { tone: brokerLevel(condition), words: CONDITION_WORDS[condition].toLowerCase() };
 }
 
 /** What is heard of bridges, where somebody listens. */
@@ -390,10 +389,6 @@ function bridgeList(brokers: readonly BrokerStatus[]): Markup | undefined {
     );
   });
   return lines.length === 0 ? undefined : html`${lines}`;
-}
-
-function toneOf(condition: BrokerCondition): Level {
-  return condition === 'well' ? 'ok' : brokerLevel(condition);
 }
 
 function brokerLead({ restartingSinceMs, cycle, broker, brokers, settings }: Snapshot): Markup {

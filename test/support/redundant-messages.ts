@@ -2,6 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type MqttClient } from 'mqtt';
+import { until } from './until.ts';
 
 const TOPIC = 'test/numbers';
 const EVERY_MS = 25;
@@ -46,7 +47,8 @@ export async function startRedundantMessages(ports: readonly number[]): Promise<
     async stop() {
       isStopped = true;
       await sending;
-      await sleep(10 * EVERY_MS);
+      // what was sent last has come through every broker that is there; what was sent before came before
+      await until('the last message', () => sides.every(({ heard }) => heard.has(sent - 1)));
       await Promise.all(
         sides.flatMap(({ publisher, subscriber }) => [publisher.endAsync(true), subscriber.endAsync(true)]),
       );

@@ -314,7 +314,8 @@ export function createWorld({
             ? []
             : [
                 {
-                  container: names[0],
+                  // one address for several brokers speaks for all of them
+                  container: several === undefined ? settings.container : undefined,
                   url: brokerUrl,
                   watch: () => ({ sight: () => world.bridges, close: async () => undefined }),
                   presentedLeaf: async () => world.presented,
