@@ -2,32 +2,12 @@
 
 import { writeFile } from 'node:fs/promises';
 import { expect } from 'vitest';
-import { type Authority, createAuthority } from '../support/certificates.ts';
 import type { Daemon } from '../support/daemon.ts';
+import { authority, setOf, stranger, upstream } from '../support/demanding-upstream.ts';
 import { describeWith, ENGINE } from '../support/needs.ts';
-import { startMosquitto, type UpstreamSetup } from '../support/real-servers.ts';
-import { type Broker, type CertificateFiles, nothingFollows, type Stage, test } from '../support/stage.ts';
+import { type Broker, nothingFollows, type Stage, test } from '../support/stage.ts';
 import { closedPort } from '../support/tls-servers.ts';
 import { until } from '../support/until.ts';
-
-const authority = await createAuthority({ cn: 'Upstream CA' });
-const stranger = await createAuthority({ cn: 'Some Other CA' });
-const identity = await authority.issue({ cn: 'upstream', sans: ['127.0.0.1'], key: 'rsa-2048' });
-
-let serial = 0;
-
-async function setOf(issuer: Authority): Promise<CertificateFiles> {
-  serial += 1;
-  const { chainPem, keyPem } = await issuer.issue({ cn: `edge-${serial}`, sans: ['127.0.0.1'] });
-  return { ca: authority.certPem, cert: chainPem, key: keyPem };
-}
-
-async function upstream(stage: Stage, changes: Partial<UpstreamSetup> = {}) {
-  const setup = { identity, trusted: authority.certPem, version: 'TLSv1.3', ...changes } as const;
-  const server = await startMosquitto(setup);
-  stage.onEnd(server.close);
-  return server;
-}
 
 interface Edge {
   readonly broker: Broker;

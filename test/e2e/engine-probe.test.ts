@@ -1,42 +1,11 @@
 /** The probe of the upstream and the restart of the broker together: a real engine, and Mosquitto at both ends. */
 
 import { expect } from 'vitest';
-import { type Authority, createAuthority, type Issued } from '../support/certificates.ts';
 import type { Daemon } from '../support/daemon.ts';
+import { authority, setOf, stranger, upstream } from '../support/demanding-upstream.ts';
 import { describeWith, ENGINE } from '../support/needs.ts';
-import { startMosquitto, type TlsVersion, type UpstreamSetup } from '../support/real-servers.ts';
-import {
-  type Broker,
-  type CertificateFiles,
-  nothingFollows,
-  type Stage,
-  settled,
-  test,
-} from '../support/stage.ts';
-
-const authority = await createAuthority({ cn: 'Upstream CA' });
-const stranger = await createAuthority({ cn: 'Some Other CA' });
-const identity = await authority.issue({ cn: 'upstream', sans: ['127.0.0.1'], key: 'rsa-2048' });
-
-let serial = 0;
-
-/** A set whose client certificate `issuer` has issued; the upstream is verified with its own authority. */
-async function setOf(issuer: Authority): Promise<CertificateFiles> {
-  serial += 1;
-  return filesOf(await issuer.issue({ cn: `edge-${serial}` }));
-}
-
-function filesOf({ chainPem, keyPem }: Issued): CertificateFiles {
-  return { ca: authority.certPem, cert: chainPem, key: keyPem };
-}
-
-/** An upstream that trusts `authority` unless told. */
-async function upstream(stage: Stage, changes: Partial<UpstreamSetup> = {}) {
-  const setup = { identity, trusted: authority.certPem, version: 'TLSv1.3', ...changes } as const;
-  const server = await startMosquitto(setup);
-  stage.onEnd(server.close);
-  return server;
-}
+import type { TlsVersion } from '../support/real-servers.ts';
+import { type Broker, nothingFollows, type Stage, settled, test } from '../support/stage.ts';
 
 /** A broker that has a good set, and a watcher that probes the upstream on this port, every second. */
 async function watched(
