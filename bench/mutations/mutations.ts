@@ -7,6 +7,8 @@ export interface Mutation {
   /** stands in the file exactly once */
   readonly from: string;
   readonly to: string;
+  /** tests that catch it, instead of the model-based ones */
+  readonly tests?: string;
 }
 
 const FACTS = 'src/core/facts.ts';
@@ -186,6 +188,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: SERVICE,
     from: '  return applied !== fingerprint && history',
     to: '  return applied === fingerprint && history',
+    tests: 'test/scenarios/service.test.ts',
   },
   {
     name: 'does not read what the service was updated for',

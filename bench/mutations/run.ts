@@ -19,7 +19,10 @@ const COPIED = ['src', 'test', 'package.json', 'tsconfig.json', 'vitest.config.t
 const HISTORIES = process.env['HISTORIES'] ?? '4500';
 
 /** Runs the model-based tests on a copy of the source with this mistake; what they said if they caught it. */
-async function caughtBy(directory: string, { file, from, to }: Mutation): Promise<string | undefined> {
+async function caughtBy(
+  directory: string,
+  { file, from, to, tests = 'test/model' }: Mutation,
+): Promise<string | undefined> {
   const path = join(directory, file);
   const text = await readFile(path, 'utf8');
   if (text.split(from).length !== 2) throw new Error(`${file} does not hold exactly once: ${from}`);
@@ -31,7 +34,7 @@ async function caughtBy(directory: string, { file, from, to }: Mutation): Promis
     const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
-      [vitest, 'run', '--project', 'unit', 'test/model'],
+      [vitest, 'run', '--project', 'unit', tests],
       { cwd: directory, encoding: 'utf8', env: { ...process.env, HISTORIES, NO_COLOR: '1' } },
     );
     if (status === 0) return undefined;

@@ -76,7 +76,10 @@ function heedOthers(lead: Turn, turns: readonly Turn[]): Decision {
   if (decision.reason === 'engine_failed') {
     return { ...decision, conditions: [...decision.conditions, ...engineFailure(view, turns)] };
   }
-  const others = turns.filter((turn) => turn !== lead);
+  // a broker that is down is missed by nobody; what the new set has done to another one still stops the roll
+  const others = turns.filter(
+    (turn) => turn !== lead && (!isDown(view) || failureOf(turn.view) !== undefined),
+  );
   const [obstacle] = others.flatMap((turn) => obstacleOf(turn.view) ?? []);
   if (decision.reason !== 'restart' || obstacle === undefined) return decision;
   const condition = stopFor(obstacle, turns);
@@ -101,9 +104,9 @@ function engineFailure({ memory, settings }: View, turns: readonly Turn[]): Cond
 
 /** What speaks against a restart of another broker while this one is as it is; undefined if it is well. */
 function obstacleOf(view: View): Obstacle | undefined {
-  const { memory, settings, files, now } = view;
+  const { memory, settings, now } = view;
   const { container } = settings;
-  const { glance, lastRestart } = memory;
+  const { glance } = memory;
   const hint = `mend ${container}, or take it off the list; the roll goes on by itself`;
   if (glance === undefined)
     return { container, problem: 'has not been looked at yet', hint, isPassing: true };
@@ -113,12 +116,23 @@ function obstacleOf(view: View): Obstacle | undefined {
   if (condition !== 'well') {
     return { container, problem: PROBLEMS[condition], hint, isPassing: condition === 'starting' };
   }
-  const isOfThisSet = files.kind === 'complete' && lastRestart?.fingerprint === files.fingerprint;
-  if (isOfThisSet && lastRestart.outcome.kind === 'unhealthy' && !isSteady(answer.value, now.wallMs)) {
-    const problem = `was not well after its restart: ${lastRestart.outcome.why}`;
+  const why = failureOf(view);
+  if (why !== undefined && !isSteady(answer.value, now.wallMs)) {
+    const problem = `was not well after its restart: ${why}`;
     return { container, problem, hint, isPassing: false };
   }
-  return isOfThisSet ? bridgeObstacle(view) : undefined;
+  return isOfThisRoll(view) ? bridgeObstacle(view) : undefined;
+}
+
+/** It has been restarted for the set that lies on disk. */
+function isOfThisRoll({ files, memory: { lastRestart } }: View): boolean {
+  return files.kind === 'complete' && lastRestart?.fingerprint === files.fingerprint;
+}
+
+/** Why it was not well after that; undefined if it was. */
+function failureOf(view: View): string | undefined {
+  const outcome = isOfThisRoll(view) ? view.memory.lastRestart?.outcome : undefined;
+  return outcome?.kind === 'unhealthy' ? outcome.why : undefined;
 }
 
 /** A bridge that the new set has not brought back, although the upstream can be reached. */

@@ -112,7 +112,8 @@ describe('whatever happens to a swarm', () => {
         const made = service.updates.map(({ fingerprint }) => fingerprint);
         const repeated = made.filter((each, index) => made.indexOf(each) !== index);
         expect(repeated.filter((each, index) => repeated.indexOf(each) !== index)).toEqual([]);
-        expect(repeated.filter((each) => !inTwoWaves.has(each))).toEqual([]);
+        const mayFail = history.some(({ name }) => /^tasks fail: (pauses|rolls back)/.test(name));
+        expect(repeated.filter((each) => !mayFail || !inTwoWaves.has(each))).toEqual([]);
       }),
       { numRuns: HISTORIES, seed: SEED },
     );

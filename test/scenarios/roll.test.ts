@@ -183,6 +183,23 @@ describe('a roll', () => {
     expect(namesOf(world)).toEqual(['right', 'left']);
   });
 
+  it('restarts both, one by one, where both have crashed', async () => {
+    const { world } = await settledPair();
+    for (const name of world.brokers.keys()) change(world, name, CRASHED);
+    world.write('B');
+    await world.advance(HOUR_MS);
+    expect(namesOf(world)).toEqual(['left', 'right']);
+  });
+
+  it('stops at the first failure also where both have crashed', async () => {
+    const { world } = await settledPair();
+    for (const name of world.brokers.keys()) change(world, name, CRASHED);
+    world.brokerCalled('left').nextStart = CRASHED;
+    world.write('B');
+    await world.advance(HOUR_MS);
+    expect(namesOf(world)).toEqual(['left']);
+  });
+
   it('stops at a container that is missing, and goes on when it is there', async () => {
     const { world } = await settledPair();
     const left = world.brokerCalled('left');
