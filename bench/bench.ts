@@ -8,13 +8,13 @@
  * Needs an engine (DOCKER_HOST), Debian's mosquitto and inotify-tools, the docker command, and `make build`.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type EngineProxy, startEngineProxy } from '../test/support/engine-proxy.ts';
-import { until } from '../test/support/until.ts';
+import { type EngineProxy, startEngineProxy } from '../lab/engine-proxy.ts';
+import { until } from '../lab/until.ts';
 import { createGateway, type Gateway } from './gateway.ts';
 import { machine } from './machine.ts';
 import { footprintOf } from './process.ts';
@@ -132,6 +132,8 @@ async function startWatcher(): Promise<Contestant> {
 }
 
 async function startScript(): Promise<Contestant> {
+  if (spawnSync('inotifywait', ['--help']).error !== undefined)
+    throw new Error('the script needs inotifywait (on Debian: apt-get install inotify-tools)');
   const script = join(import.meta.dirname, 'naive-watcher.sh');
   const args = [gateway.certs.path, gateway.broker.name, String(WINDOW_MS / 1_000)];
   const child = spawn(script, args, {

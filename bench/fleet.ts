@@ -8,14 +8,21 @@
 
 import { loadSettings } from '../src/config/load.ts';
 import { shareOf } from '../src/config/splay.ts';
-import type { BrokerState } from '../src/core/broker.ts';
-import { decide } from '../src/core/decide.ts';
-import { parseDuration } from '../src/core/duration.ts';
-import { brokerIsInQuestion } from '../src/core/facts.ts';
-import * as memories from '../src/core/memory.ts';
-import type { CertificateSet, Moment } from '../src/core/observation.ts';
-import type { ProbeSuccess } from '../src/core/probe.ts';
-import type { Settings } from '../src/core/settings.ts';
+import { decide } from '../src/core/decision/decide.ts';
+import { createBrokerMemory, rememberDivergence, rememberStandingAnswer } from '../src/core/memory/broker.ts';
+import { rememberApplied } from '../src/core/memory/rollout.ts';
+import {
+  createSiteMemory,
+  rememberFiles,
+  rememberProbeEnd,
+  rememberProbeStart,
+} from '../src/core/memory/site.ts';
+import type { ContainerState } from '../src/core/model/container.ts';
+import type { CertificateSet, Moment } from '../src/core/model/files.ts';
+import type { ProbeSuccess } from '../src/core/model/probe.ts';
+import type { Settings } from '../src/core/model/settings.ts';
+import { brokerIsInQuestion } from '../src/core/situation.ts';
+import { parseDuration } from '../src/core/text/duration.ts';
 import { machine } from './machine.ts';
 
 const GATEWAYS = Number(process.env['GATEWAYS'] ?? 100_000);
@@ -33,7 +40,8 @@ const OLD_NOT_AFTER_MS = EPOCH_MS + 30 * DAY_MS;
 
 const ACCEPTED: ProbeSuccess = { ok: true, proof: 'settled', durationMs: 2_100, phaseMs: {} };
 
-const BROKER: BrokerState = {
+const BROKER: ContainerState = {
+  kind: 'container',
   id: 'b'.repeat(64),
   up: true,
   status: 'running',
@@ -44,6 +52,11 @@ const BROKER: BrokerState = {
   finishedAtMs: undefined,
   health: undefined,
   stopTimeoutS: undefined,
+  startError: '',
+  oomKilled: false,
+  restartPolicy: { name: 'no', retries: 0 },
+  restartCount: 0,
+  healthNeedsMs: 0,
 };
 
 const loaded = await loadSettings({ UPSTREAM_ADDR: 'upstream.example.com' }, undefined);
@@ -77,22 +90,19 @@ function simulate(splayMs: number): readonly number[] {
 function restartOf(settings: Settings, renewedMs: number): number {
   const set = renewedSet(renewedMs);
   const applied = { fingerprint: 'old', startedAt: BROKER.startedAt, notAfterMs: OLD_NOT_AFTER_MS };
-  let memory = memories.rememberApplied(memories.createMemory(START, undefined), applied);
+  let site = createSiteMemory(START);
+  let memory = rememberApplied(createBrokerMemory(START, undefined), applied);
   let ms = renewedMs;
   for (let cycle = 0; cycle < MOST_CYCLES; cycle++) {
     const now = momentAt(ms);
-    memory = memories.rememberFiles(memory, set, now);
-    if (brokerIsInQuestion({ now, files: set, memory, settings }))
-      memory = memories.rememberBroker(memory, set, { ok: true, value: BROKER }, now, settings);
-    const decision = decide({ now, files: set, memory, settings });
+    memory = rememberDivergence(memory, site, set, now);
+    site = rememberFiles(site, set, now);
+    if (brokerIsInQuestion({ now, files: set, site, name: 'eclipse-mosquitto', memory, settings }))
+      memory = rememberStandingAnswer(memory, site, set, { ok: true, value: BROKER }, now, settings);
+    const decision = decide([{ now, files: set, site, name: 'eclipse-mosquitto', memory, settings }]);
     if (decision.steps.some(({ kind }) => kind === 'restart')) return ms;
     if (decision.steps.some(({ kind }) => kind === 'probe'))
-      memory = memories.rememberProbeEnd(
-        memories.rememberProbeStart(memory, set.identity),
-        set,
-        ACCEPTED,
-        now,
-      );
+      site = rememberProbeEnd(rememberProbeStart(site, set.identity), set, ACCEPTED, now);
     ms += Math.max(1, (decision.untilMonoMs ?? decision.nextLookMonoMs) - now.monoMs);
   }
   throw new Error(`a gateway that was renewed at ${renewedMs} ms never restarted its broker`);
@@ -104,16 +114,27 @@ function momentAt(ms: number): Moment {
 
 function renewedSet(renewedMs: number): CertificateSet {
   const dates = { notBeforeMs: EPOCH_MS - DAY_MS, notAfterMs: EPOCH_MS + 90 * DAY_MS };
-  const leaf = { subject: 'CN=gateway', issuer: 'CN=CA', isCa: false, sha256: 'new', ...dates };
+  const leaf = {
+    subject: 'CN=gateway',
+    issuer: 'CN=CA',
+    isCa: false,
+    mayBeClient: true,
+    sha256: 'new',
+    sameAs: 'new',
+    ...dates,
+  };
   return {
     kind: 'complete',
     identity: 'new',
     fingerprint: 'new',
     newestCtimeMs: EPOCH_MS + renewedMs,
+    rights: '',
     leaf,
     leafFile: 'client.crt',
+    intermediates: [],
     authorities: [{ ...leaf, isCa: true }],
     authoritiesFile: 'ca.crt',
+    ignored: [],
   };
 }
 

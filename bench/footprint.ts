@@ -1,6 +1,7 @@
 /**
- * What the executable weighs and takes: size, start-up, memory and processor while nothing happens. Two watchers with
- * the default settings and a set that the broker has loaded, one of them with metrics that are read every 15 s.
+ * What the executable weighs and takes: size, start-up, memory and processor while nothing happens. Watchers with the
+ * default settings and a set that the broker has loaded, three without metrics and three with metrics that are read every
+ * 15 s; medians of three.
  *
  *     make footprint             # a table in Markdown, after two minutes
  *     IDLE=10m make footprint    # memory after ten minutes, the processor over the ten that follow
@@ -13,6 +14,9 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createGzip } from 'node:zlib';
+import { type Daemon, startDaemon } from '../lab/daemon.ts';
+import { evict } from '../lab/page-cache.ts';
+import { closedPort } from '../lab/tls-servers.ts';
 import { bundle } from '../scripts/shipping/bundle.ts';
 import { readIdentity } from '../scripts/shipping/identity.ts';
 import { noticesFor } from '../scripts/shipping/notices.ts';
@@ -20,15 +24,14 @@ import { DIST, PROGRAM } from '../scripts/shipping/paths.ts';
 import { makeRootfs, ROOT_DIRECTORY } from '../scripts/shipping/rootfs.ts';
 import { hostRuntime } from '../scripts/shipping/runtime.ts';
 import { hostTarget } from '../scripts/shipping/target.ts';
-import { parseDuration } from '../src/core/duration.ts';
-import { type Daemon, startDaemon } from '../test/support/daemon.ts';
-import { closedPort } from '../test/support/tls-servers.ts';
+import { parseDuration } from '../src/core/text/duration.ts';
 import { machine } from './machine.ts';
 import { type Peers, startPeers } from './peers.ts';
 import { footprintOf } from './process.ts';
 
 const EXECUTABLE = join(DIST, PROGRAM);
 const STARTS = 20;
+const WATCHERS = 3;
 const SCRAPE_EVERY_MS = 15_000;
 const HOUR_MS = 3_600_000;
 
@@ -55,11 +58,9 @@ const peers = await startPeers();
 try {
   const executable = await sizeOf(() => createReadStream(EXECUTABLE));
   const image = await sizeOfImage();
+  evict(EXECUTABLE);
   const startMs = await medianStart(peers);
-  const [off, on] = await Promise.all([
-    idle(peers, {}, idleMs),
-    idle(peers, { ENABLE_METRICS: 'true', METRICS_PORT: String(await closedPort()) }, idleMs),
-  ]);
+  const [off, on] = await Promise.all([idleMedian(peers, idleMs, false), idleMedian(peers, idleMs, true)]);
   print({ executable, image, startMs, off, on });
 } finally {
   await peers.close();
@@ -88,7 +89,11 @@ async function bytesOf(stream: AsyncIterable<Buffer>): Promise<number> {
 async function medianStart({ settings }: Peers): Promise<number> {
   const times: number[] = [];
   for (let count = 0; count < STARTS; count += 1) times.push(await startUp(settings));
-  return times.toSorted((a, b) => a - b)[Math.floor(STARTS / 2)] ?? Number.NaN;
+  return median(times);
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 async function startUp(settings: Readonly<Record<string, string>>): Promise<number> {
@@ -105,6 +110,20 @@ async function startUp(settings: Readonly<Record<string, string>>): Promise<numb
 
 function start(settings: Readonly<Record<string, string>>): Daemon {
   return startDaemon({ ...ENVIRONMENT, ...settings }, { program: { node: EXECUTABLE } });
+}
+
+async function idleMedian(peers: Peers, spanMs: number, withMetrics: boolean): Promise<Idle> {
+  const all = await Promise.all(
+    Array.from({ length: WATCHERS }, async () => {
+      const port = withMetrics ? { ENABLE_METRICS: 'true', METRICS_PORT: String(await closedPort()) } : {};
+      return idle(peers, port, spanMs);
+    }),
+  );
+  return {
+    residentMb: median(all.map(({ residentMb }) => residentMb)),
+    privateMb: median(all.map(({ privateMb }) => privateMb)),
+    cpuSPerHour: median(all.map(({ cpuSPerHour }) => cpuSPerHour)),
+  };
 }
 
 /** Memory after `spanMs`, and what the processor did in the same time after that. */
@@ -159,6 +178,8 @@ function print({ executable, image, startMs, off, on }: Figures): void {
   const size = ({ plainMb, gzipMb }: Size) => `${plainMb.toFixed(1)} MB | ${gzipMb.toFixed(1)} MB`;
   const lines = [
     machine(),
+    '',
+    `The executable was evicted from the page cache and read again; medians of ${WATCHERS} watchers each.`,
     '',
     `| ${hostTarget().name} | plain | gzip |`,
     '|---|---|---|',

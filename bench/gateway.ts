@@ -4,12 +4,12 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Broker, createBroker } from '../test/support/broker.ts';
-import { type CertDirectory, createCertDirectory } from '../test/support/cert-directory.ts';
-import { createAuthority, type Issued } from '../test/support/certificates.ts';
-import { type Daemon, PROGRAM, startDaemon } from '../test/support/daemon.ts';
-import { createEngineApi } from '../test/support/engine-api.ts';
-import { startMosquitto } from '../test/support/real-servers.ts';
+import { type Broker, createBroker } from '../lab/broker.ts';
+import { type CertDirectory, createCertDirectory } from '../lab/cert-directory.ts';
+import { createAuthority, type Issued } from '../lab/certificates.ts';
+import { type Daemon, PROGRAM, startDaemon } from '../lab/daemon.ts';
+import { createEngineApi } from '../lab/engine-api.ts';
+import { startMosquitto } from '../lab/real-servers.ts';
 
 export interface Gateway {
   /** a temporary directory, removed in the end */

@@ -5,9 +5,9 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createCertDirectory } from '../test/support/cert-directory.ts';
-import { createAuthority } from '../test/support/certificates.ts';
-import { startTlsServer } from '../test/support/tls-servers.ts';
+import { createCertDirectory } from '../lab/cert-directory.ts';
+import { createAuthority } from '../lab/certificates.ts';
+import { startTlsServer } from '../lab/tls-servers.ts';
 
 export interface Peers {
   /** the settings that lead there */
@@ -57,6 +57,7 @@ function inspection() {
   const state = { Status: 'running', Running: true, Paused: false, Restarting: false, ExitCode: 0 };
   return {
     Id: 'b'.repeat(64),
+    Name: '/eclipse-mosquitto',
     State: { ...state, StartedAt: STARTED_AT, FinishedAt: NEVER },
     Config: { Image: 'eclipse-mosquitto:2' },
   };

@@ -9,8 +9,8 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { closedPort } from '../test/support/tls-servers.ts';
-import { until } from '../test/support/until.ts';
+import { closedPort } from '../lab/tls-servers.ts';
+import { until } from '../lab/until.ts';
 import { createGateway } from './gateway.ts';
 import { machine } from './machine.ts';
 import { footprintOf } from './process.ts';

@@ -5,7 +5,7 @@ import { type ClientRequest, request } from 'node:http';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import * as v from 'valibot';
-import { createEngineApi } from '../test/support/engine-api.ts';
+import { createEngineApi } from '../lab/engine-api.ts';
 import type { BrokerHost, HostOptions, Restart } from './broker-host.ts';
 import { MOSQUITTO, packMosquitto } from './mosquitto-image.ts';
 

@@ -98,7 +98,7 @@ export function createEngineStandIn({ certDir, workDir, say, onRestart, fail }: 
     const [, container, call] = /^\/containers\/([^/]+)\/(json|restart)$/.exec(path) ?? [];
     const isKnown = request.method === (call === 'json' ? 'GET' : 'POST');
     if (container === undefined || !isKnown) return send(response, 404, { message: 'page not found' });
-    if (decodeURIComponent(container) !== CONTAINER) {
+    if (![CONTAINER, CONTAINER_ID].includes(decodeURIComponent(container))) {
       return send(response, 404, { message: `No such container: ${decodeURIComponent(container)}` });
     }
     if (call === 'json') return send(response, 200, inspection());

@@ -2,7 +2,8 @@
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createAuthority, daysFromNow } from '../test/support/certificates.ts';
+import { createAuthority, daysFromNow } from '../lab/certificates.ts';
+import { reconnect } from './bridge.ts';
 import type { BrokerHost, HostOptions } from './broker-host.ts';
 import { createCertFolder } from './cert-folder.ts';
 import { type Daemon, type LogLine, startDaemon } from './daemon.ts';
@@ -52,13 +53,16 @@ export async function createTheatre(options: StageOptions): Promise<Theatre> {
   const { directory, createHost, narrator, readingMs, signal, fail } = options;
   const waiting = createWaiting(signal);
   const [certDir, workDir] = [join(directory, 'certs'), join(directory, 'broker')];
+  const incomingDir = join(directory, 'incoming');
   await mkdir(certDir);
+  await mkdir(incomingDir);
   await mkdir(workDir);
   const [authority, stranger] = [
     await createAuthority({ cn: 'Demo CA' }),
     await createAuthority({ cn: 'Strange CA' }),
   ];
   const files = createCertFolder(certDir, (text) => narrator.tell('files', text));
+  const incoming = createCertFolder(incomingDir, (text) => narrator.tell('files', text));
   const host = createHost({
     certDir,
     workDir,
@@ -71,6 +75,8 @@ export async function createTheatre(options: StageOptions): Promise<Theatre> {
   /** the watcher's log and the number of restarts before it, of the chapter that is being played */
   let log: LogLine[] = [];
   let restartsBefore = 0;
+  /** why the bridge was not let in, in this chapter */
+  let refusal: string | undefined;
   let isClosing = false;
 
   /** What happens while everything is cleared away is no part of the story. */
@@ -78,11 +84,13 @@ export async function createTheatre(options: StageOptions): Promise<Theatre> {
     if (!isClosing) narrator.tell(speaker, text);
   }
 
+  const lastWriteMs = () => Math.max(files.lastWriteMs(), incoming.lastWriteMs());
   const newRestarts = () => host.restarts().slice(restartsBefore);
   const countOf = (event: string) => log.filter((line) => line.event === event).length;
 
   const stage: Stage = {
     files,
+    incoming,
     issue: async (cn, { byStranger = false, ...certificate } = {}) => {
       const issued = await (byStranger ? stranger : authority).issue({
         cn,
@@ -120,6 +128,14 @@ export async function createTheatre(options: StageOptions): Promise<Theatre> {
       await upstream?.close();
       narrator.tell('upstream', 'is gone');
     },
+    cutLink: async () => {
+      const { commonName, refusal: why } = await reconnect(certDir, upstream?.address ?? '');
+      refusal = why;
+      narrator.tell(
+        'demo',
+        `(the link is cut; the bridge connects again with ${commonName}: ${why ?? 'it is up'})`,
+      );
+    },
     expectCertificates: () => host.expectCertificates(),
     awaitEvent: async (event) => {
       // after a restart that should not have been, waiting is of no use
@@ -147,12 +163,12 @@ export async function createTheatre(options: StageOptions): Promise<Theatre> {
 
   async function judge(chapter: Chapter): Promise<{ readonly faults: string[]; readonly broker: string }> {
     const restarts = newRestarts();
-    const faults: string[] = [];
+    const faults = refusal === undefined ? [] : [`the bridge was not let in: ${refusal}`];
     if (restarts.length !== chapter.restarts) {
       faults.push(`${count(restarts.length, 'restart')}, expected ${chapter.restarts}`);
     }
     for (const { atMs } of restarts) {
-      const afterMs = atMs - files.lastWriteMs();
+      const afterMs = atMs - lastWriteMs();
       if (afterMs < chapter.windowMs - TICK_MS) {
         const when = afterMs < 0 ? 'before the last write' : `${seconds(afterMs)} after the last write`;
         faults.push(`a restart ${when}, expected ${seconds(chapter.windowMs)} after it or later`);
@@ -178,14 +194,14 @@ export async function createTheatre(options: StageOptions): Promise<Theatre> {
   /** What went as it should, in words. */
   function praise(chapter: Chapter, broker: string): string {
     const last = newRestarts().at(-1);
-    const when =
-      last === undefined ? '' : ` (${seconds(last.atMs - files.lastWriteMs())} after the last write)`;
+    const when = last === undefined ? '' : ` (${seconds(last.atMs - lastWriteMs())} after the last write)`;
     const restarts = last === undefined ? 'no restart' : count(chapter.restarts, 'restart');
     return `${restarts}, as expected${when}; the broker runs with ${broker}`;
   }
 
   async function play(chapter: Chapter): Promise<SummaryRow> {
     log = [];
+    refusal = undefined;
     restartsBefore = host.restarts().length;
     await waiting.until(() => false, readingMs);
     narrator.startClock();

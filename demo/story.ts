@@ -1,13 +1,15 @@
 /** The story: each chapter is what it says to people, what has to come of it, and what is done. */
 
-import type { CertificateOptions } from '../test/support/certificates.ts';
-import { daysFromNow } from '../test/support/certificates.ts';
+import type { CertificateOptions } from '../lab/certificates.ts';
+import { daysFromNow } from '../lab/certificates.ts';
 import type { CertFile, CertFolder } from './cert-folder.ts';
 import type { Plan } from './narrator.ts';
 
 /** What a chapter has in hand. Every wait ends by itself, and at once when the demo ends. */
 export interface Stage {
   readonly files: CertFolder;
+  /** where the agent writes once there are two directories */
+  readonly incoming: CertFolder;
   /** A certificate of the demo's authority, or of one that the upstream does not know. */
   issue(cn: string, options?: CertificateOptions & { readonly byStranger?: boolean }): Promise<Files>;
   /** Starts the watcher with these settings beside those of the demo. */
@@ -16,6 +18,8 @@ export interface Stage {
   /** Starts the upstream and returns its address. */
   openUpstream(): Promise<string>;
   closeUpstream(): Promise<void>;
+  /** The link to the upstream is cut: the bridge reads its files and connects again. It has to be let in. */
+  cutLink(): Promise<void>;
   /** From now on the broker's configuration may name certificates. */
   expectCertificates(): Promise<void>;
   /** Waits for this event in the watcher's log of this chapter. If it never comes, the verdict will say so. */
@@ -68,6 +72,8 @@ const F = 'edge-gateway-F';
 const G = 'edge-gateway-G';
 const H = 'edge-gateway-H';
 const I = 'edge-gateway-I';
+const J = 'edge-gateway-J';
+const K = 'edge-gateway-K';
 
 /** The chapters in their order; each one begins where the one before has ended. */
 export const STORY: readonly Chapter[] = [
@@ -231,6 +237,32 @@ export const STORY: readonly Chapter[] = [
     play: async (stage) => {
       await stage.closeUpstream();
       await stage.files.write(await stage.issue(I), 'client.crt and client.key replaced');
+      await stage.awaitRestart();
+    },
+  },
+  {
+    title: 'Two directories',
+    doing: `The upstream is back, and the watcher is started with INCOMING_DIR: the agent writes to a directory of its own. A certificate that the upstream refuses (${J}) comes there, and the link is cut: the bridge reads its files and connects again. Later comes a good one (${K}).`,
+    expected: `The refused one stays where it is, so the bridge comes back with ${I}: what the broker reads was accepted. ${K} becomes live by one rename, right before one restart.`,
+    restarts: 1,
+    messages: { restart_held: 1, set_promoted: 1 },
+    broker: K,
+    windowMs: PROBE_WINDOW_MS,
+    play: async (stage) => {
+      await stage.stopWatcher();
+      const address = await stage.openUpstream();
+      await stage.incoming.write(
+        await stage.issue(J, { byStranger: true }),
+        'all three written to the incoming directory',
+      );
+      stage.startWatcher({
+        STABILITY_WINDOW: '2500ms',
+        UPSTREAM_ADDR: address,
+        INCOMING_DIR: stage.incoming.directory,
+      });
+      await stage.awaitEvent('restart_held');
+      await stage.cutLink();
+      await stage.incoming.write(await stage.issue(K), 'all three replaced in the incoming directory');
       await stage.awaitRestart();
     },
   },

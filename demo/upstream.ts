@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import type { Authority } from '../test/support/certificates.ts';
+import type { Authority } from '../lab/certificates.ts';
 import { createCertificateReader } from './tls-records.ts';
 
 export interface Upstream {

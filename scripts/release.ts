@@ -1,5 +1,5 @@
 /**
- * Makes dist/release: the executables of both machines, images, bills of materials, licences, what has changed, and
+ * Makes dist/release: the executables of both machines, Debian packages, images, bills of materials, licences, what has changed, and
  * checksums of it all. With `--draft` also where the changelog has no section for the version yet, or where the
  * working tree differs from the commit.
  */
@@ -10,6 +10,7 @@ import { billOfMaterials } from './shipping/bill-of-materials.ts';
 import { type Bundle, bundle } from './shipping/bundle.ts';
 import { sectionOf } from './shipping/changelog.ts';
 import { distribution } from './shipping/debian.ts';
+import { makeDebianPackage } from './shipping/debian-package.ts';
 import { sha256Of } from './shipping/file-facts.ts';
 import { type Identity, readIdentity } from './shipping/identity.ts';
 import { engineAnswers, makeImage, saveImage } from './shipping/image.ts';
@@ -78,12 +79,13 @@ async function release(
       distribution: await distribution(),
     }),
   );
-  if (imageIsMade) await putImage(target, identity, program, code);
+  const notices = await noticesFor(code, await runtimeFor(target));
+  await makeDebianPackage({ target, program, notices, identity, directory: DRAFT });
+  if (imageIsMade) await putImage(target, identity, program, notices);
 }
 
 /** The image as `docker load` takes it. That of the other machine needs BuildKit, which not every client has. */
-async function putImage(target: Target, identity: Identity, program: string, code: Bundle): Promise<void> {
-  const notices = await noticesFor(code, await runtimeFor(target));
+async function putImage(target: Target, identity: Identity, program: string, notices: string): Promise<void> {
   await makeRootfs({ target, program, notices, epochS: identity.epochS });
   const file = join(DRAFT, `${PROGRAM}-${target.name}-image.tar.gz`);
   try {

@@ -2,10 +2,10 @@
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { launchBrowser } from '../lab/browser.ts';
+import { situation } from '../lab/situations.ts';
 import manifest from '../package.json' with { type: 'json' };
-import { statusPage } from '../src/surfaces/status-page.ts';
-import { launchBrowser } from '../test/support/browser.ts';
-import { situation } from '../test/support/situations.ts';
+import { statusPage } from '../src/surfaces/web/page/page.ts';
 import { ROOT } from './shipping/paths.ts';
 import { runScript, tell } from './shipping/tell.ts';
 

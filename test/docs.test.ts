@@ -5,17 +5,19 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import { COMMANDS } from '../src/cli/arguments.ts';
+import { LINE } from '../lab/daemon.ts';
+import { SITUATIONS, situation } from '../lab/situations.ts';
+import { COMMANDS } from '../src/cli/commands.ts';
 import { TABLE } from '../src/config/table.ts';
-import { REASONS } from '../src/core/branches.ts';
-import { ENGINE_CAUSES } from '../src/core/broker.ts';
-import { EVENTS } from '../src/core/events.ts';
-import { PROBE_CAUSES } from '../src/core/probe.ts';
-import { SUPPRESSION_REASONS } from '../src/core/snapshot.ts';
-import { createMetrics } from '../src/surfaces/metrics.ts';
+import { REASONS } from '../src/core/decision/diagram.ts';
+import { ENGINE_CAUSES } from '../src/core/model/broker.ts';
+import { DELIVERY_CAUSES } from '../src/core/model/delivery.ts';
+import { PROMOTION_CAUSES } from '../src/core/model/live.ts';
+import { PROBE_CAUSES } from '../src/core/model/probe.ts';
+import { EVENTS, PARTS } from '../src/core/news/events.ts';
+import { SUPPRESSION_REASONS } from '../src/core/status/snapshot.ts';
+import { createMetrics } from '../src/surfaces/web/metrics.ts';
 import type { FileProblemKind } from '../src/system/regular-file.ts';
-import { LINE } from './support/daemon.ts';
-import { SITUATIONS, situation } from './support/situations.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
@@ -44,15 +46,12 @@ const FILE_CAUSES = Object.keys({
 } satisfies Record<FileProblemKind | 'unparsable', true>);
 
 describe('docs/events.md', () => {
-  it.each(Object.entries(EVENTS))(
-    'tells of %s in its section, with its level',
-    (name, { component, level }) => {
-      const section = read('docs/events.md').split(`## ${component}\n`)[1]?.split('\n## ')[0] ?? '';
-      expect(section).toMatch(new RegExp(`^\\| .*\`${name}\`.* \\| ${level} \\|`, 'm'));
-    },
-  );
+  it.each(Object.entries(EVENTS))('lists %s in its section, with its level', (name, { component, level }) => {
+    const section = read('docs/events.md').split(`## ${component}\n`)[1]?.split('\n## ')[0] ?? '';
+    expect(section).toMatch(new RegExp(`^\\| .*\`${name}\`.* \\| ${level} \\|`, 'm'));
+  });
 
-  it('tells of no event that there is not', () => {
+  it('lists no event that does not exist', () => {
     const told = [...read('docs/events.md').matchAll(/^\| `(\w+)`.* \| (?:debug|info|warn|error) \|/gm)];
     expect(told.map(([, name]) => name).toSorted()).toEqual(Object.keys(EVENTS).toSorted());
   });
@@ -60,7 +59,10 @@ describe('docs/events.md', () => {
   const examples = exampleLines();
 
   it.each(Object.entries(EVENTS))('shows a line of %s, of its component and level', (event, kind) => {
-    expect(examples.filter((line) => line.event === event)).toEqual([expect.objectContaining(kind)]);
+    const { component, level } = kind;
+    expect(examples.filter((line) => line.event === event)).toEqual([
+      expect.objectContaining({ component, level }),
+    ]);
   });
 
   it.each(examples)('lists every detail of its line of $event', ({ event, details }) => {
@@ -100,7 +102,7 @@ function detailsTold(event: string): readonly string[] {
 }
 
 describe('docs/metrics.md', () => {
-  it('tells of every metric, and of no other', async () => {
+  it('lists every metric, and no other', async () => {
     const { snapshot } = await situation('well');
     const exposed = await createMetrics(() => snapshot, '1.2.3').expose();
     const names = [...exposed.matchAll(/^# TYPE (\w+) /gm)].map(([, name = '']) => name);
@@ -113,18 +115,39 @@ describe('docs/metrics.md', () => {
     }
   });
 
-  it.each(SUPPRESSION_REASONS)('tells of the reason %s', (reason) => {
+  it.each(SUPPRESSION_REASONS)('lists the reason %s', (reason) => {
     expect(read('docs/metrics.md')).toContain(`\`${reason}\``);
   });
 });
 
-describe('docs/operating.md', () => {
-  it.each([...FILE_CAUSES, ...ENGINE_CAUSES, ...PROBE_CAUSES])('has a row for the cause %s', (cause) => {
-    expect(read('docs/operating.md')).toMatch(new RegExp(`^\\| \`${cause}\` \\| \\S`, 'm'));
+describe('docs/status-json.md', () => {
+  it.each(REASONS)('lists the reason %s', (reason) => {
+    const reasons = /^Reasons: ([^.]*)/m.exec(read('docs/status-json.md'))?.[1] ?? '';
+    expect(reasons).toContain(`\`${reason}\``);
   });
+
+  it.each(PARTS)('names %s among what a finding may be about', (part) => {
+    const row = /^\| .*`findings\[\]\.about` \| (.*) \|$/m.exec(read('docs/status-json.md'))?.[1] ?? '';
+    expect(row).toContain(`\`${part}\``);
+  });
+});
+
+describe('docs/operating.md', () => {
+  it.each([...FILE_CAUSES, ...ENGINE_CAUSES, ...PROBE_CAUSES, ...PROMOTION_CAUSES])(
+    'has a row for the cause %s',
+    (cause) => {
+      expect(read('docs/operating.md')).toMatch(new RegExp(`^\\| \`${cause}\` \\| \\S`, 'm'));
+    },
+  );
 
   it.each(REASONS)('explains the reason %s', (reason) => {
     expect(read('docs/operating.md')).toMatch(new RegExp(`^\\| .*\`${reason}\`.* \\| \\S`, 'm'));
+  });
+});
+
+describe('docs/notifications.md', () => {
+  it.each(DELIVERY_CAUSES)('has a row for the cause %s', (cause) => {
+    expect(read('docs/notifications.md')).toMatch(new RegExp(`^\\| \`${cause}\` \\| \\S`, 'm'));
   });
 });
 

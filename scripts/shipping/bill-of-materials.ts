@@ -1,6 +1,20 @@
 /** What is inside an executable and its image, as a CycloneDX 1.6 document. */
 
 import { createHash } from 'node:crypto';
+import { ComponentType, HashAlgorithm } from '@cyclonedx/cyclonedx-library/Enums';
+import {
+  Bom,
+  Component,
+  ComponentRepository,
+  HashDictionary,
+  LicenseExpression,
+  LicenseRepository,
+  Metadata,
+  Property,
+  PropertyRepository,
+} from '@cyclonedx/cyclonedx-library/Models';
+import { JSON as Json, JsonSerializer } from '@cyclonedx/cyclonedx-library/Serialize';
+import { Spec1dot6 } from '@cyclonedx/cyclonedx-library/Spec';
 import type { DebianPackage } from './debian.ts';
 import type { Identity } from './identity.ts';
 import { type Lockfile, pinOf } from './lockfile.ts';
@@ -23,109 +37,108 @@ export interface Materials {
   readonly distribution: string;
 }
 
-interface Component {
-  readonly type: 'application' | 'library' | 'platform';
-  readonly 'bom-ref': string;
-  readonly name: string;
-  readonly version: string;
-  readonly [more: string]: unknown;
-}
-
 /** Of `process.versions`, what is not a version of a component. */
 const NO_COMPONENT = ['node', 'modules', 'napi', 'cldr', 'tz', 'unicode'];
 
 /** The names that vulnerabilities are filed under. */
 const CPE_VENDORS: Readonly<Record<string, string>> = { node: 'nodejs:node.js', openssl: 'openssl:openssl' };
 
+const SERIALIZER = new JsonSerializer(new Json.Normalize.Factory(Spec1dot6));
+
 /** The document; the same materials make the same text. */
 export function billOfMaterials(materials: Materials): string {
-  const { identity, target, sha256, lockfile, bundled } = materials;
-  const program: Component = {
-    type: 'application',
-    'bom-ref': `${PROGRAM}@${identity.version}`,
-    name: PROGRAM,
+  const { identity, lockfile, bundled } = materials;
+  const packages = new Map(bundled.map((path) => [path, npmComponent(lockfile, path)]));
+  const others = [runtimeComponent(materials), ...debianComponents(materials)];
+  const program = programComponent(materials);
+  for (const component of [...dependenciesOf(lockfile, packages, ''), ...others]) {
+    program.dependencies.add(component.bomRef);
+  }
+  for (const [path, component] of packages) {
+    for (const dependency of dependenciesOf(lockfile, packages, path)) {
+      component.dependencies.add(dependency.bomRef);
+    }
+  }
+  const bom = new Bom({
+    metadata: new Metadata({ timestamp: new Date(identity.epochS * 1_000), component: program }),
+    components: new ComponentRepository([...packages.values(), ...others]),
+  });
+  // made of the content, so that it is the same for the same materials
+  bom.serialNumber = serialNumber(textOf(bom));
+  return `${textOf(bom)}\n`;
+}
+
+function textOf(bom: Bom): string {
+  return SERIALIZER.serialize(bom, { space: 2 });
+}
+
+function programComponent({ identity, target, sha256, lockfile }: Materials): Component {
+  return new Component(ComponentType.Application, PROGRAM, {
+    bomRef: `${PROGRAM}@${identity.version}`,
     version: identity.version,
     description: `executable and container image for ${target.name}`,
     licenses: licencesOf(lockfile['']?.license),
-    hashes: [{ alg: 'SHA-256', content: sha256 }],
-    properties: [{ name: `${PROGRAM}:commit`, value: identity.commit ?? 'unknown' }],
-  };
-  const packages = bundled.map((path) => npmComponent(lockfile, path));
-  const others = [runtimeComponent(materials), ...debianComponents(materials)];
-  const document = {
-    bomFormat: 'CycloneDX',
-    specVersion: '1.6',
-    version: 1,
-    metadata: { timestamp: new Date(identity.epochS * 1_000).toISOString(), component: program },
-    components: [...packages, ...others],
-    dependencies: [
-      {
-        ref: program['bom-ref'],
-        dependsOn: [...dependenciesOf(lockfile, bundled, ''), ...others.map((one) => one['bom-ref'])],
-      },
-      ...bundled.map((path) => ({
-        ref: npmReference(lockfile, path),
-        dependsOn: dependenciesOf(lockfile, bundled, path),
-      })),
-    ],
-  };
-  return `${JSON.stringify({ ...document, serialNumber: serialNumber(JSON.stringify(document)) }, null, 2)}\n`;
+    hashes: new HashDictionary([[HashAlgorithm['SHA-256'], sha256]]),
+    properties: new PropertyRepository([new Property(`${PROGRAM}:commit`, identity.commit ?? 'unknown')]),
+  });
 }
 
 function npmComponent(lockfile: Lockfile, path: string): Component {
   const { version, integrity } = pinOf(lockfile, path);
-  return {
-    type: 'library',
-    'bom-ref': npmReference(lockfile, path),
-    name: nameAt(path),
+  const name = nameAt(path);
+  const purl = npmPurl(name, version);
+  return new Component(ComponentType.Library, name, {
+    bomRef: purl,
+    purl,
     version,
-    purl: npmReference(lockfile, path),
     licenses: licencesOf(lockfile[path]?.license),
-    hashes: [hashOf(integrity)],
-  };
+    hashes: hashesOf(integrity),
+  });
 }
 
 /** Node.js, with what it is made of inside it. */
 function runtimeComponent({ lockfile, target, runtimeVersions }: Materials): Component {
   const { version, integrity } = pinOf(lockfile, `node_modules/${target.runtimePackage}`);
-  const parts = Object.entries(runtimeVersions)
-    .filter(([name, value]) => !NO_COMPONENT.includes(name) && value !== undefined && value !== '')
-    .map(([name, value = '']) => genericComponent('library', name, value));
-  return {
-    ...genericComponent('platform', 'node', version),
-    purl: npmPurl(target.runtimePackage, version),
-    hashes: [hashOf(integrity)],
-    components: parts,
-  };
+  const runtime = genericComponent(ComponentType.Platform, 'node', version);
+  runtime.purl = npmPurl(target.runtimePackage, version);
+  runtime.hashes = hashesOf(integrity);
+  for (const [name, value] of Object.entries(runtimeVersions)) {
+    if (NO_COMPONENT.includes(name) || value === undefined || value === '') continue;
+    runtime.components.add(genericComponent(ComponentType.Library, name, value));
+  }
+  return runtime;
 }
 
-function genericComponent(type: 'library' | 'platform', name: string, version: string): Component {
+function genericComponent(type: ComponentType, name: string, version: string): Component {
   const vendor = CPE_VENDORS[name];
-  return {
-    type,
-    'bom-ref': `runtime/${name}@${version}`,
-    name,
+  return new Component(type, name, {
+    bomRef: `runtime/${name}@${version}`,
     version,
     purl: `pkg:generic/${name}@${encodeURIComponent(version)}`,
     ...(vendor !== undefined && { cpe: `cpe:2.3:a:${vendor}:${version}:*:*:*:*:*:*:*` }),
-  };
+  });
 }
 
 function debianComponents({ debian, target, distribution }: Materials): Component[] {
   return debian.map(({ name, version }) => {
-    const purl = `pkg:deb/debian/${purlPart(name)}@${purlPart(version)}?arch=${target.arch}&distro=${distribution}`;
-    const properties = [{ name: `${PROGRAM}:only-in`, value: 'container image' }];
-    return { type: 'library', 'bom-ref': purl, name, version, purl, properties };
+    // plus signs and colons of Debian's names and versions mean other things in a URL
+    const packageAt = `${encodeURIComponent(name)}@${encodeURIComponent(version)}`;
+    const purl = `pkg:deb/debian/${packageAt}?arch=${target.arch}&distro=${distribution}`;
+    const properties = new PropertyRepository([new Property(`${PROGRAM}:only-in`, 'container image')]);
+    return new Component(ComponentType.Library, name, { bomRef: purl, version, purl, properties });
   });
 }
 
 /** What the package there asks for, as far as it is in the bundle: found as Node.js finds it, upwards. */
-function dependenciesOf(lockfile: Lockfile, bundled: readonly string[], path: string): string[] {
-  const names = Object.keys(lockfile[path]?.dependencies ?? {});
-  const paths = names.map((name) => installed(lockfile, path, name));
-  return paths.flatMap((found) =>
-    found !== undefined && bundled.includes(found) ? [npmReference(lockfile, found)] : [],
-  );
+function dependenciesOf(
+  lockfile: Lockfile,
+  packages: ReadonlyMap<string, Component>,
+  path: string,
+): Component[] {
+  return Object.keys(lockfile[path]?.dependencies ?? {}).flatMap((name) => {
+    const found = installed(lockfile, path, name);
+    return (found !== undefined && packages.get(found)) || [];
+  });
 }
 
 function installed(lockfile: Lockfile, from: string, name: string): string | undefined {
@@ -135,17 +148,8 @@ function installed(lockfile: Lockfile, from: string, name: string): string | und
   return installed(lockfile, from.slice(0, Math.max(0, from.lastIndexOf('/node_modules/'))), name);
 }
 
-function npmReference(lockfile: Lockfile, path: string): string {
-  return npmPurl(nameAt(path), pinOf(lockfile, path).version);
-}
-
 function npmPurl(name: string, version: string): string {
   return `pkg:npm/${name.replace('@', '%40')}@${version}`;
-}
-
-/** Plus signs and colons of Debian's versions mean other things in a URL. */
-function purlPart(text: string): string {
-  return encodeURIComponent(text);
 }
 
 /** `node_modules/a/node_modules/@b/c` → `@b/c` */
@@ -153,14 +157,14 @@ function nameAt(path: string): string {
   return path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
 }
 
-/** `sha512-` and base64, as npm writes it, in hexadecimal digits. */
-function hashOf(integrity: string) {
+/** npm writes `sha512-` and base64, CycloneDX hexadecimal digits. */
+function hashesOf(integrity: string): HashDictionary {
   const digest = Buffer.from(integrity.slice('sha512-'.length), 'base64');
-  return { alg: 'SHA-512', content: digest.toString('hex') };
+  return new HashDictionary([[HashAlgorithm['SHA-512'], digest.toString('hex')]]);
 }
 
-function licencesOf(license: string | undefined) {
-  return license === undefined ? [] : [{ expression: license }];
+function licencesOf(license: string | undefined): LicenseRepository {
+  return new LicenseRepository(license === undefined ? [] : [new LicenseExpression(license)]);
 }
 
 /** A UUID of the form that its readers expect, made of the content (RFC 9562, 5.8). */

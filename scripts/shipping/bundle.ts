@@ -2,6 +2,7 @@
 
 import { build } from 'esbuild';
 import type { Identity } from './identity.ts';
+import { onlyWhatIsUsed } from './parts.ts';
 import { ROOT } from './paths.ts';
 
 export interface Bundle {
@@ -29,8 +30,11 @@ export async function bundle({ version, commit }: Identity): Promise<Bundle> {
     legalComments: 'none',
     metafile: true,
     logLevel: 'silent',
+    // else a literal with \p{…} becomes a call of RegExp, made at the start, also for a table that nobody uses
+    supported: { 'regexp-unicode-property-escapes': true },
     define: { BUILD_COMMIT: JSON.stringify(commit ?? '') },
     plugins: [
+      onlyWhatIsUsed,
       {
         // of package.json only the version: the rest would change the executable with every script renamed
         name: 'version',

@@ -3,6 +3,7 @@
 import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { command } from './command.ts';
+import { withoutForeignEnvironment } from './environment.ts';
 import { DIST, MODULES } from './paths.ts';
 import { hostRuntime, runtimeFor } from './runtime.ts';
 import { withoutSymbols } from './strip.ts';
@@ -13,6 +14,11 @@ export const FLAGS = [
   '--max-semi-space-size=1',
   '--optimize-for-size',
   '--v8-pool-size=0',
+  // no machine code is made, so no page has to be writable or executable in turn: MemoryDenyWriteExecute= in the unit
+  '--lite-mode',
+  '--single-threaded-gc',
+  // new objects are collected when they fill two fifths of their megabyte: what has never been touched costs nothing
+  '--minor-gc-task-trigger=40',
   // else SIGUSR1 opens the inspector
   '--disable-sigusr1',
 ] as const;
@@ -41,7 +47,7 @@ export async function makeExecutable(options: ExecutableOptions): Promise<void> 
   try {
     const program = join(workshop, 'program');
     const runtime = await readFile((await runtimeFor(target)).node);
-    await writeFile(program, isStripped ? withoutSymbols(runtime) : runtime);
+    await writeFile(program, withoutForeignEnvironment(isStripped ? withoutSymbols(runtime) : runtime));
     await inject(program, await makeBlob(workshop, options));
     await chmod(program, 0o755);
     await rename(program, file);
@@ -60,7 +66,7 @@ async function makeBlob(workshop: string, { code, flags = FLAGS }: ExecutableOpt
     useSnapshot: false,
     useCodeCache: false,
     execArgv: flags,
-    // else NODE_OPTIONS is honoured
+    // else a flag of the command line is taken for one of the runtime's
     execArgvExtension: 'none',
   };
   await writeFile(join(workshop, 'main.cjs'), code);

@@ -15,7 +15,7 @@ export async function sha256Of(file: string): Promise<string> {
 }
 
 /** One line: name, size, digest. */
-export async function factsOf(file: string): Promise<string> {
+export async function setSituation(file: string): Promise<string> {
   const { size } = await stat(file);
   return `${relative(ROOT, file)}  ${(size / 1e6).toFixed(1)} MB  sha256 ${await sha256Of(file)}`;
 }

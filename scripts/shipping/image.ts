@@ -18,7 +18,7 @@ import { isHost, type Target } from './target.ts';
  */
 export async function makeImage(
   target: Target,
-  { version, commit, epochS }: Identity,
+  { version, commit, epochS, source }: Identity,
 ): Promise<readonly string[]> {
   if ((await findProgram('docker')) === undefined) throw new Error('there is no docker command here');
   const tags = isHost(target)
@@ -29,6 +29,7 @@ export async function makeImage(
     VERSION: version,
     REVISION: commit ?? 'unknown',
     CREATED: new Date(epochS * 1_000).toISOString(),
+    ...(source !== undefined && { SOURCE: source }),
   };
   const build = [
     'build',
@@ -79,7 +80,7 @@ async function pipe(
   // the reader that has ended tells what was wrong
   to.stdin.on('error', () => undefined);
   from.stdout.pipe(to.stdin);
-  // and the writer must not wait for it for ever
+  // and the writer must not wait for it without end
   to.on('close', () => from.stdout.destroy());
   const [[toCode], [fromCode]] = await Promise.all([once(to, 'close'), once(from, 'close')]);
   if (toCode !== 0) throw new Error(`${toProgram} ${toArgs[0]} failed (${toCode})`);

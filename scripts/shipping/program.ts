@@ -4,7 +4,7 @@ import { copyFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bundle } from './bundle.ts';
 import { makeExecutable } from './executable.ts';
-import { factsOf } from './file-facts.ts';
+import { setSituation } from './file-facts.ts';
 import type { Identity } from './identity.ts';
 import { DIST, PROGRAM } from './paths.ts';
 import { hostTarget, type Target } from './target.ts';
@@ -15,7 +15,7 @@ export async function buildProgram(target: Target, identity: Identity): Promise<
   const file = join(DIST, `${PROGRAM}-${target.name}`);
   const { code } = await bundle(identity);
   await makeExecutable({ target, code, file });
-  tell(await factsOf(file));
+  tell(await setSituation(file));
   return file;
 }
 
@@ -25,6 +25,6 @@ export async function buildHostProgram(identity: Identity): Promise<string> {
   // by a rename: the old one may be running
   await copyFile(await buildProgram(hostTarget(), identity), `${file}.new`);
   await rename(`${file}.new`, file);
-  tell(await factsOf(file));
+  tell(await setSituation(file));
   return file;
 }

@@ -1,9 +1,10 @@
 /** Everything that is in an image, laid out in a directory: the Dockerfile only copies it. */
 
-import { chmod, copyFile, mkdir, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { librariesFor } from './libraries.ts';
 import { DIST } from './paths.ts';
+import { settle } from './settle.ts';
 import type { Target } from './target.ts';
 
 export interface RootfsParts {
@@ -52,15 +53,4 @@ export async function makeRootfs({ target, program, notices, epochS }: RootfsPar
   await rm(directory, { recursive: true, force: true });
   await rename(draft, directory);
   return directory;
-}
-
-/** Gives every file and directory the same date, from the inside out. */
-async function settle(path: string, epochS: number): Promise<void> {
-  for (const entry of await readdir(path, { withFileTypes: true })) {
-    const child = join(path, entry.name);
-    if (entry.isDirectory()) await settle(child, epochS);
-    else await utimes(child, epochS, epochS);
-  }
-  await chmod(path, 0o755);
-  await utimes(path, epochS, epochS);
 }

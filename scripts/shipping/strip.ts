@@ -3,7 +3,9 @@
  * result of strip(1) depends on its version, and a machine has none for the other architecture.
  */
 
-const SIZES = { fileHeader: 64, programHeader: 56, sectionHeader: 64 } as const;
+import { assertElf, sectionHeadersOf, segmentsOf } from './elf.ts';
+
+const SIZES = { fileHeader: 64, sectionHeader: 64 } as const;
 const SECTION_IS_LOADED = 2n;
 const ALIGNMENT = 8;
 
@@ -13,9 +15,8 @@ const ALIGNMENT = 8;
  * at the end.
  */
 export function withoutSymbols(elf: Buffer): Buffer {
-  if (elf.readUInt32BE(0) !== 0x7f454c46 || elf[4] !== 2 || elf[5] !== 1)
-    throw new Error('not a 64-bit little-endian ELF file');
-  const all = sectionHeaders(elf);
+  assertElf(elf);
+  const all = sectionHeadersOf(elf);
   const names = all[elf.readUInt16LE(0x3e)];
   if (names === undefined) throw new Error('the ELF file has no section names');
   const loaded = elf.subarray(0, loadedEnd(elf));
@@ -33,26 +34,10 @@ export function withoutSymbols(elf: Buffer): Buffer {
   return stripped;
 }
 
-function sectionHeaders(elf: Buffer): readonly Buffer[] {
-  return headers(elf, Number(elf.readBigUInt64LE(0x28)), elf.readUInt16LE(0x3c), SIZES.sectionHeader);
-}
-
 /** Where the last segment ends in the file: what comes behind it is for linkers and debuggers. */
 function loadedEnd(elf: Buffer): number {
-  const segments = headers(
-    elf,
-    Number(elf.readBigUInt64LE(0x20)),
-    elf.readUInt16LE(0x38),
-    SIZES.programHeader,
-  );
-  const ends = segments.map((segment) => Number(segment.readBigUInt64LE(8) + segment.readBigUInt64LE(32)));
+  const ends = segmentsOf(elf).map(({ offset, fileSize }) => offset + fileSize);
   return Math.max(SIZES.fileHeader, ...ends);
-}
-
-function headers(elf: Buffer, at: number, count: number, size: number): readonly Buffer[] {
-  return Array.from({ length: count }, (_, index) =>
-    elf.subarray(at + index * size, at + (index + 1) * size),
-  );
 }
 
 /** The empty header that comes first, and the sections that are loaded: so the numbers of these stay. */

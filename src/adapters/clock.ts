@@ -1,24 +1,22 @@
 /** The two clocks of the machine, and waiting by the monotonic one. */
 
-import { performance } from 'node:perf_hooks';
-import type { Moment } from '../core/observation.ts';
+import type { Moment } from '../core/model/files.ts';
+import { monotonicMs } from '../system/monotonic.ts';
+import { startTimer } from '../system/timer.ts';
 
 export interface Clock {
   now(): Moment;
-  /** Resolves after `ms`, or at once when `signal` aborts; never rejects. */
+  /** Resolves after `ms` (24.8 days at most), or at once when `signal` aborts; never rejects. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
-/** setTimeout takes 31 bits of milliseconds; a longer sleep would end at once. */
-const LONGEST_SLEEP_MS = 2 ** 31 - 1;
-
 export const systemClock: Clock = {
-  now: () => ({ wallMs: Date.now(), monoMs: performance.now() }),
+  now: () => ({ wallMs: Date.now(), monoMs: monotonicMs() }),
 
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal.aborted) return resolve();
-      const timer = setTimeout(done, Math.min(Math.max(0, Math.ceil(ms)), LONGEST_SLEEP_MS));
+      const timer = startTimer(done, ms);
       signal.addEventListener('abort', done, { once: true });
       function done() {
         clearTimeout(timer);

@@ -1,10 +1,14 @@
-/** Remembers the applied set across restarts of the watcher, in a small JSON file that is replaced at once. */
+/**
+ * Remembers the applied set across restarts of the watcher, in a small JSON file that is replaced as a whole. Foreign
+ * changes to the file are contained here: each accepted value is one that this program may have written, so that no
+ * cycle fails because of it and no rotation is delayed by it for longer than the cooldown.
+ */
 
-import { open, rename, rm } from 'node:fs/promises';
+import { isUtf8 } from 'node:buffer';
 import * as v from 'valibot';
-import type { PersistedState, PersistedStates } from '../core/memory.ts';
-import { messageOf } from '../system/errors.ts';
+import type { PersistedState, PersistedStates } from '../core/memory/persisted.ts';
 import { readRegularFile } from '../system/regular-file.ts';
+import { replaceFile } from '../system/replace-file.ts';
 
 export type StateRead =
   | { readonly ok: true; readonly states: PersistedStates }
@@ -13,63 +17,114 @@ export type StateRead =
 export type StateWrite = { readonly ok: true } | { readonly ok: false; readonly problem: string };
 
 export interface StateFile {
-  /** What was saved last, nothing of any broker if nothing was. A file that cannot be understood is a problem, not a crash. */
+  /** What was saved last, empty if nothing was. A file that cannot be parsed is a problem, not a crash. */
   load(): Promise<StateRead>;
-  /** Replaces the file as a whole: after a crash or on a full disk the old content is still there. */
-  save(states: PersistedStates): Promise<StateWrite>;
+  /**
+   * Replaces the file as a whole: after a crash or on a full disk the old content is still there. Its entries for
+   * brokers that are not in `states` are kept, because they may be another watcher's; if it cannot be parsed, `others`
+   * replaces them. Of more than 200 brokers the first are kept; if the path is not a regular file, that is a problem,
+   * and it is left alone.
+   */
+  save(states: PersistedStates, others?: PersistedStates): Promise<StateWrite>;
 }
+
+/** 9999-12-31T23:59:59Z: also the end date of a certificate that never expires (RFC 5280, 4.1.2.5) */
+const LATEST_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
+
+/** Longer than any text that an engine writes; container names are shorter, too. */
+const MAX_TEXT = 256;
+/** Enough for some 240 authorities: a longer list is not stored. */
+const MAX_AUTHORITIES = 4_096;
+/** More sets than this are not stored. */
+const MAX_SETS = 100;
+/** As many as certainly fit into a file that can be read back. */
+const MAX_BROKERS = 200;
+/** How often a file that another watcher is replacing is read again. */
+const READS = 5;
+
+const TEXT = v.pipe(v.string(), v.maxLength(MAX_TEXT));
+/** a time that is safe for any arithmetic, in milliseconds since the epoch; `+05` alone does not make it a date */
+const TIME = v.pipe(
+  v.string(),
+  v.maxLength(MAX_TEXT),
+  v.isoTimestamp(),
+  v.transform((text) => Date.parse(text)),
+  v.number(),
+  v.minValue(0),
+  v.maxValue(LATEST_MS),
+);
+
+/** valibot accepts an array as an object without keys */
+const OBJECT = v.custom<object>(
+  (value) => typeof value === 'object' && !Array.isArray(value) && value !== null,
+);
+
+/** of several sets, by their names */
+const SETS = v.pipe(
+  OBJECT,
+  v.transform((sets) => Object.entries(sets)),
+  v.array(v.tuple([TEXT, v.pipe(v.string(), v.regex(/^(?:[0-9a-f]{64}|none)$/))])),
+  v.maxLength(MAX_SETS),
+);
 
 const BROKER = v.strictObject({
   applied: v.optional(
     v.strictObject({
       fingerprint: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
-      started_at: v.optional(v.string()),
-      not_after: v.optional(v.pipe(v.string(), v.isoTimestamp())),
-      authorities: v.optional(v.string()),
+      started_at: v.optional(TEXT),
+      not_after: v.optional(TIME),
+      authorities: v.optional(v.pipe(v.string(), v.maxLength(MAX_AUTHORITIES))),
+      sets: v.optional(SETS),
     }),
   ),
-  strayed_at: v.optional(v.pipe(v.string(), v.isoTimestamp())),
-  stopped_by_us: v.optional(v.string()),
-  last_restart_at: v.optional(v.pipe(v.string(), v.isoTimestamp())),
+  strayed_at: v.optional(TIME),
+  stopped_by_us: v.optional(TEXT),
+  last_restart_at: v.optional(TIME),
 });
 
-const SCHEMA = v.strictObject({ version: v.literal(1), brokers: v.record(v.string(), BROKER) });
+const SCHEMA = v.strictObject({
+  version: v.literal(1),
+  brokers: v.pipe(
+    OBJECT,
+    v.transform((brokers) => Object.entries(brokers)),
+    v.array(v.tuple([TEXT, v.pipe(OBJECT, BROKER)])),
+    v.maxLength(MAX_BROKERS),
+  ),
+});
 
 export function createStateFile(path: string): StateFile {
-  const temporary = `${path}.new`;
-
   async function load(): Promise<StateRead> {
-    const read = await readRegularFile(path);
+    let read = await readRegularFile(path);
+    for (let again = 1; !read.ok && read.kind === 'changing' && again < READS; again++) {
+      read = await readRegularFile(path);
+    }
     if (!read.ok && read.kind === 'missing') return { ok: true, states: new Map() };
     if (!read.ok) return { ok: false, problem: `state file ${path} ${read.problem}` };
-    const states = parseStates(read.bytes.toString('utf8'));
+    const states = isUtf8(read.bytes) ? parseStates(read.bytes.toString('utf8')) : undefined;
     if (states === undefined)
       return { ok: false, problem: `state file ${path} holds no state of this program` };
     return { ok: true, states };
   }
 
-  async function save(states: PersistedStates): Promise<StateWrite> {
-    try {
-      const handle = await open(temporary, 'w', 0o600);
-      try {
-        await handle.writeFile(serialize(states));
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(temporary, path);
-      return { ok: true };
-    } catch (error) {
-      // what is half-written is of no use; if even this fails, the next save overwrites it
-      await rm(temporary, { force: true }).catch(() => undefined);
-      return { ok: false, problem: `state file ${path} cannot be written: ${messageOf(error)}` };
-    }
+  async function save(states: PersistedStates, others: PersistedStates = new Map()): Promise<StateWrite> {
+    const written = await replaceFile(path, async () => {
+      const present = await load();
+      return serialize(merged(states, present.ok ? present.states : new Map(), others));
+    });
+    return written.ok ? written : { ok: false, problem: `state file ${path} ${written.problem}` };
   }
 
   return { load, save };
 }
 
-/** The states in a state file's text by the names of the brokers, or undefined if it is none. */
+/** For each broker, the state from the first argument that has it. */
+function merged(...states: readonly PersistedStates[]): PersistedStates {
+  const all = new Map<string, PersistedState>();
+  for (const [name, state] of states.flatMap((each) => [...each])) if (!all.has(name)) all.set(name, state);
+  return all;
+}
+
+/** The states in a state file's text by the names of the brokers, or undefined if it is not a state file. */
 export function parseStates(text: string): PersistedStates | undefined {
   let json: unknown;
   try {
@@ -77,54 +132,87 @@ export function parseStates(text: string): PersistedStates | undefined {
   } catch {
     return undefined;
   }
-  const result = v.safeParse(SCHEMA, json);
+  const result = v.safeParse(SCHEMA, json, { abortEarly: true });
   if (!result.success) return undefined;
-  return new Map(Object.entries(result.output.brokers).map(([name, broker]) => [name, stateOf(broker)]));
+  const { brokers } = result.output;
+  if (keysWritten(text) !== keysUnderstood(brokers)) return undefined;
+  return new Map(brokers.map(([name, broker]) => [name, stateOf(broker)]));
 }
 
-function stateOf(broker: v.InferOutput<typeof BROKER>): PersistedState {
+type Broker = v.InferOutput<typeof BROKER>;
+
+/** How many keys a JSON text contains, including those that a parser drops: a duplicate, `__proto__`. */
+function keysWritten(text: string): number {
+  let keys = 0;
+  for (const [, colon] of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)) if (colon !== undefined) keys += 1;
+  return keys;
+}
+
+function keysUnderstood(brokers: readonly (readonly [string, Broker])[]): number {
+  const ofBrokers = brokers.map(
+    ([, broker]) =>
+      1 +
+      Object.keys(broker).length +
+      Object.keys(broker.applied ?? {}).length +
+      (broker.applied?.sets?.length ?? 0),
+  );
+  return ofBrokers.reduce((sum, keys) => sum + keys, 2);
+}
+
+function stateOf(broker: Broker): PersistedState {
   const {
     applied,
-    strayed_at: strayedAt,
+    strayed_at: divergedAtMs,
     stopped_by_us: stoppedByUs,
-    last_restart_at: lastRestartAt,
+    last_restart_at: lastRestartAtMs,
   } = broker;
   return {
     applied: applied && {
       fingerprint: applied.fingerprint,
       startedAt: applied.started_at,
-      notAfterMs: timeOf(applied.not_after),
+      notAfterMs: applied.not_after,
       authorities: applied.authorities,
+      ...(applied.sets && { sets: Object.fromEntries(applied.sets) }),
     },
-    strayedAtMs: timeOf(strayedAt),
+    divergedAtMs,
     stoppedByUs,
-    lastRestartAtMs: timeOf(lastRestartAt),
+    lastRestartAtMs,
   };
 }
 
 function serialize(states: PersistedStates): string {
-  const brokers = Object.fromEntries([...states].map(([name, state]) => [name, brokerOf(state)]));
+  const readable = [...states].filter(([name]) => name.length <= MAX_TEXT).slice(0, MAX_BROKERS);
+  const brokers = Object.fromEntries(readable.map(([name, state]) => [name, brokerOf(state)]));
   return `${JSON.stringify({ version: 1, brokers }, null, 2)}\n`;
 }
 
-function brokerOf({ applied, strayedAtMs, stoppedByUs, lastRestartAtMs }: PersistedState) {
+/** Only what can be read back: a value of the wrong kind is treated as one that was never seen. */
+function brokerOf({ applied, divergedAtMs, stoppedByUs, lastRestartAtMs }: PersistedState) {
   return {
     applied: applied && {
       fingerprint: applied.fingerprint,
-      started_at: applied.startedAt,
+      started_at: upTo(MAX_TEXT, applied.startedAt),
       not_after: isoTime(applied.notAfterMs),
-      authorities: applied.authorities,
+      authorities: upTo(MAX_AUTHORITIES, applied.authorities),
+      sets: storable(applied.sets),
     },
-    strayed_at: isoTime(strayedAtMs),
-    stopped_by_us: stoppedByUs,
+    strayed_at: isoTime(divergedAtMs),
+    stopped_by_us: upTo(MAX_TEXT, stoppedByUs),
     last_restart_at: isoTime(lastRestartAtMs),
   };
 }
 
-function timeOf(text: string | undefined): number | undefined {
-  return text === undefined ? undefined : Date.parse(text);
+function upTo(length: number, text: string | undefined): string | undefined {
+  return text === undefined || text.length > length ? undefined : text;
+}
+
+/** None of them, if one could not be read back. */
+function storable(sets: Readonly<Record<string, string>> | undefined) {
+  const names = Object.keys(sets ?? {});
+  return names.length > MAX_SETS || names.some((name) => name.length > MAX_TEXT) ? undefined : sets;
 }
 
 function isoTime(ms: number | undefined): string | undefined {
-  return ms === undefined ? undefined : new Date(ms).toISOString();
+  if (ms === undefined || !Number.isFinite(ms)) return undefined;
+  return new Date(Math.min(Math.max(ms, 0), LATEST_MS)).toISOString();
 }

@@ -1,9 +1,14 @@
 /** `probe`: one TLS probe of the upstream with the daemon's settings, for people and for programs. */
 
 import { systemClock } from '../adapters/clock.ts';
-import type { HostPort, Settings } from '../core/settings.ts';
-import { probeJson, renderPhase, renderProbe, renderProbeTarget } from '../surfaces/probe-report.ts';
-import { tlsProbeOf } from './parts.ts';
+import type { HostPort, Settings } from '../core/model/settings.ts';
+import {
+  probeJsonLine,
+  renderPhase,
+  renderProbe,
+  renderProbeTarget,
+} from '../surfaces/terminal/probe-report.ts';
+import { tlsProbeOf } from '../wiring/adapters.ts';
 
 export interface ProbeOptions {
   /** one object on one line instead of text */
@@ -31,6 +36,6 @@ export async function probe(
     },
   });
   if (verdict === undefined) return 1;
-  write(json ? `${JSON.stringify(probeJson(verdict))}\n` : `\n${renderProbe(verdict, { color })}`);
+  write(json ? probeJsonLine(verdict) : `\n${renderProbe(verdict, { color })}`);
   return verdict.ok ? 0 : 1;
 }

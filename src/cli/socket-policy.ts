@@ -1,11 +1,11 @@
-/** `socket-policy`: what a proxy between the watcher and the engine has to let through. It asks nobody. */
+/** `socket-policy`: what a proxy between the watcher and the engine has to allow. It makes no calls. */
 
-import { neededCalls } from '../core/engine-calls.ts';
-import type { Settings } from '../core/settings.ts';
-import { haproxyConfiguration, policyJson } from '../surfaces/socket-policy.ts';
+import { neededCalls } from '../core/engine/calls.ts';
+import type { Settings } from '../core/model/settings.ts';
+import { haproxyConfiguration, policyJson } from '../surfaces/terminal/socket-policy.ts';
 
 export interface SocketPolicyOptions {
-  /** the bare list of calls instead of a configuration of HAProxy */
+  /** the bare list of calls instead of an HAProxy configuration */
   readonly json: boolean;
 }
 

@@ -1,28 +1,52 @@
-/** Makes settings of the environment and a configuration file, or says everything that is wrong with them. */
+/** Builds the settings from the environment and a configuration file, or reports everything that is wrong with them. */
 
-import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import type { Settings, Target } from '../core/settings.ts';
-import { suggest } from '../core/suggest.ts';
+import type { Settings } from '../core/model/settings.ts';
+import { suggest } from '../core/text/suggest.ts';
+import { messageOf } from '../system/errors.ts';
 import { readRegularFile } from '../system/regular-file.ts';
+import { readBrokers } from './brokers.ts';
+import { readFiles, readProbe } from './certificates.ts';
+import { engineOf } from './engine.ts';
+import { parseEnvironmentFile } from './environment-file.ts';
+import { directoryProblems, incomingProblems } from './incoming.ts';
+import { createReader, type Reader } from './reader.ts';
+import { secretUrlOf } from './secret-url.ts';
+import { serverTlsOf } from './server-tls.ts';
+import { quoted } from './shown.ts';
 import { shareOf } from './splay.ts';
+import { readStatusTopic } from './status-topic.ts';
 import { type Entry, TABLE } from './table.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export type Loaded =
   | { readonly ok: true; readonly settings: Settings }
-  /** one line a problem: name, the value given, what is accepted */
+  /** one line per problem: name, the value given, what is accepted */
   | { readonly ok: false; readonly problems: readonly string[] };
 
-/** Reads the settings; the environment wins over the file. An empty value counts as unset. */
+/**
+ * Reads the settings; the environment takes precedence over both files, and of these the one with NAME=value over JSON.
+ * An empty value counts as unset.
+ */
 export async function loadSettings(
   environment: Environment,
   configFile: string | undefined,
+  environmentFile?: string | undefined,
 ): Promise<Loaded> {
-  const file = configFile === undefined ? NO_FILE : await readConfigFile(configFile);
-  return settingsFrom(environment, file.values, file.problems);
+  const json = configFile === undefined ? NO_FILE : await readConfigFile(configFile);
+  const lines = environmentFile === undefined ? NO_FILE : await readEnvironmentFile(environmentFile);
+  const file: FileValues = {
+    values: new Map([...json.values, ...lines.values]),
+    problems: [...json.problems, ...lines.problems],
+  };
+  const given = ({ name, fallback, parser }: Entry<string>) => {
+    const text = environment[name] || file.values.get(name) || fallback;
+    return text === undefined ? undefined : parser.parse(text);
+  };
+  const directories = await directoryProblems(given(TABLE.certDir), given(TABLE.incomingDir));
+  return settingsFrom(environment, file.values, [...file.problems, ...directories]);
 }
 
 interface FileValues {
@@ -36,6 +60,22 @@ async function readConfigFile(path: string): Promise<FileValues> {
   const read = await readRegularFile(resolve(path));
   if (!read.ok) return { values: new Map(), problems: [`--config ${path}: ${read.problem}`] };
   return parseConfig(read.bytes.toString('utf8'), path);
+}
+
+/** The settings in a file for systemd. Other names are for other readers, unless one looks like a setting. */
+async function readEnvironmentFile(path: string): Promise<FileValues> {
+  const option = `--env-file ${path}`;
+  const read = await readRegularFile(resolve(path));
+  if (!read.ok) return { values: new Map(), problems: [`${option}: ${read.problem}`] };
+  const parsed = parseEnvironmentFile(read.bytes.toString('utf8'));
+  if (!parsed.ok)
+    return { values: new Map(), problems: [`${option}: line ${parsed.line} is not NAME=value`] };
+  const names: readonly string[] = Object.values(TABLE).map(({ name }) => name);
+  const values = [...parsed.values].filter(([name, value]) => names.includes(name) && value !== '');
+  const misspelt = [...parsed.values.keys()].filter(
+    (name) => !names.includes(name) && suggest(name, names) !== undefined,
+  );
+  return { values: new Map(values), problems: unknownKeys(misspelt, names, option) };
 }
 
 /** The values of a configuration file's text by environment name, and what is wrong with it. */
@@ -52,24 +92,34 @@ export function parseConfig(text: string, path: string): FileValues {
   const keys = Object.values(TABLE).map(({ name }) => name.toLowerCase());
   const values = new Map<string, string>();
   const problems: string[] = [];
+  const unknown: string[] = [];
   for (const [key, value] of Object.entries(json)) {
-    if (!keys.includes(key)) {
-      const near = suggest(key.toLowerCase(), keys);
-      problems.push(
-        `--config ${path}: unknown key ${JSON.stringify(key)}${near ? `; did you mean ${near}?` : ''}`,
-      );
-    } else if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
+    if (!keys.includes(key)) unknown.push(key);
+    else if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
       values.set(key.toUpperCase(), String(value));
     } else {
       problems.push(`--config ${path}: ${key} must be a string, a number or true or false`);
     }
   }
-  return { values, problems };
+  return { values, problems: [...unknownKeys(unknown, keys, `--config ${path}`), ...problems] };
 }
 
-/** The first line is enough: V8 quotes the text around the fault. */
+/** This many unknown keys are enough to recognize a file that is not meant for this program. */
+const MOST_UNKNOWN = 20;
+
+function unknownKeys(unknown: readonly string[], keys: readonly string[], option: string): string[] {
+  const problems = unknown.slice(0, MOST_UNKNOWN).map((key) => {
+    const near = suggest(key, keys) ?? suggest(key.toLowerCase(), keys);
+    return `${option}: unknown key ${quoted(key)}${near ? `; did you mean ${near}?` : ''}`;
+  });
+  const others = unknown.length - MOST_UNKNOWN;
+  return others > 0 ? [...problems, `${option}: and ${others} more unknown keys`] : problems;
+}
+
+/** V8's message without the text around the fault, which it quotes: it may contain a password. */
 function jsonProblem(error: unknown): string {
-  return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+  const [problem = ''] = messageOf(error).split(/,? (?:\.\.\.)?"/);
+  return problem === '' ? 'it cannot be understood' : problem;
 }
 
 function settingsFrom(
@@ -77,138 +127,101 @@ function settingsFrom(
   fileValues: ReadonlyMap<string, string>,
   fileProblems: readonly string[],
 ): Loaded {
-  const problems = [...fileProblems];
-
-  function given({ name }: Entry<unknown>): string | undefined {
-    return environment[name] || fileValues.get(name) || undefined;
-  }
-
-  /** The value given, or the default; an unusable value is a problem, and its place is held by undefined. */
-  function read<T>(row: Entry<T>): T | undefined {
-    const text = given(row) ?? row.fallback;
-    const value = text === undefined ? undefined : row.parser.parse(text);
-    if (text !== undefined && value === undefined) {
-      const shown = row.parser.show?.(text) ?? text;
-      problems.push(`${row.name}=${JSON.stringify(shown)} is not ${row.parser.accepts}`);
-    }
-    return value;
-  }
-
-  /** One of three ways to say which brokers; the first has a default. */
-  function readTarget(): Target | undefined {
-    const [names, label, name] = [read(TABLE.container), read(TABLE.label), read(TABLE.service)];
-    const rows = [TABLE.container, TABLE.label, TABLE.service];
-    const chosen = rows.filter((row) => given(row) !== undefined);
-    if (chosen.length > 1) {
-      const isUsable = chosen.every((row) => row.parser.parse(given(row) ?? '') !== undefined);
-      const both = chosen.map((row) => row.name).join(' and ');
-      if (isUsable) problems.push(`${both} are set; only one of them can say which brokers to restart`);
-      return undefined;
-    }
-    if (label !== undefined) return { kind: 'label', label };
-    if (name !== undefined) return { kind: 'service', name };
-    return names && { kind: 'containers', names };
-  }
-
-  const probeEnabled = read(TABLE.probeEnabled);
-  const upstream = read(TABLE.upstream);
-  if (probeEnabled === true && given(TABLE.upstream) === undefined) {
-    problems.push(
-      'UPSTREAM_ADDR is not set; name the broker to probe as host:port, or set ENABLE_TLS_PROBE=false',
-    );
-  }
-  const target = readTarget();
-  const brokerUrls = given(TABLE.brokerUrls) === undefined ? [] : read(TABLE.brokerUrls);
-  const reloadStrategy = read(TABLE.reloadStrategy);
-  problems.push(...bridgeProblems(target, brokerUrls, reloadStrategy));
-  const dockerSock = read(TABLE.dockerSock);
+  const reader = createReader(environment, fileValues, fileProblems);
+  const { read, complain, problems } = reader;
+  const files = readFiles(reader);
+  const probe = readProbe(reader);
   const partial = {
-    certDir: read(TABLE.certDir),
-    caCertFile: read(TABLE.caCertFile),
-    clientCertFile: read(TABLE.clientCertFile),
-    clientKeyFile: read(TABLE.clientKeyFile),
-    target,
-    container: target && nameOf(target),
-    tlsTimeoutMs: read(TABLE.tlsTimeoutMs),
-    probeMode: read(TABLE.probeMode),
-    probeIntervalMs: read(TABLE.probeIntervalMs),
-    probeGate: read(TABLE.probeGate),
-    checkIntervalMs: read(TABLE.checkIntervalMs),
-    stabilityWindowMs: read(TABLE.stabilityWindowMs),
-    cooldownMs: read(TABLE.cooldownMs),
-    splayMs: splayOf(read(TABLE.restartSplayMs)),
-    expiryWarnDays: read(TABLE.expiryWarnDays),
-    engine:
-      read(TABLE.dockerHost) ??
-      (dockerSock === undefined ? undefined : { kind: 'unix' as const, path: dockerSock }),
-    verifyTimeoutMs: read(TABLE.verifyTimeoutMs),
-    reloadStrategy,
-    brokerUrls,
-    probeEnabled,
+    ...files.present,
+    ...probe.present,
+    ...readBrokers(reader),
+    engine: readEngine(reader, environment['HOME']),
+    ...readTimes(reader),
     restartEnabled: read(TABLE.restartEnabled),
     metricsEnabled: read(TABLE.metricsEnabled),
     metricsPort: read(TABLE.metricsPort),
+    notifyFormat: read(TABLE.notifyFormat),
+    notifyLevel: read(TABLE.notifyLevel),
     logLevel: read(TABLE.logLevel),
   };
+  const incomingDir = read(TABLE.incomingDir);
+  if (incomingDir !== undefined) complain(...incomingProblems({ ...partial, ...files }));
   const optional = {
-    upstream,
-    tlsSni: read(TABLE.tlsSni) ?? sniOf(upstream?.host),
+    incomingDir,
+    mosquittoConf: files.mosquittoConf,
+    caCertFile: files.mosquittoConf === undefined ? files.caCertFile : undefined,
+    restartWindow: readWindow(reader),
+    ...probe.target,
+    brokerUser: read(TABLE.brokerUser),
     stopTimeoutMs: read(TABLE.stopTimeoutMs),
     brokerCredentialsFile: read(TABLE.brokerCredentialsFile),
     brokerCaFile: read(TABLE.brokerCaFile),
     bridgeName: read(TABLE.bridgeName),
+    ...readStatusTopic(reader),
     metricsHost: read(TABLE.metricsHost),
+    metricsTls: readServerTls(reader),
+    metricsAuthFile: read(TABLE.metricsAuthFile),
     stateFile: read(TABLE.stateFile),
+    notifyUrl: readSecret(reader, TABLE.notifyUrl, TABLE.notifyUrlFile),
+    notifyCaFile: read(TABLE.notifyCaFile),
+    heartbeatUrl: readSecret(reader, TABLE.heartbeatUrl, TABLE.heartbeatUrlFile),
   };
-  if (problems.length > 0 || !isComplete(partial)) return { ok: false, problems };
+  if (problems().length > 0 || !isComplete(partial)) return { ok: false, problems: problems() };
   return { ok: true, settings: { ...partial, ...optional } };
 }
 
-/** The brokers of a target in a word or two. */
-function nameOf(target: Target): string {
-  switch (target.kind) {
-    case 'containers':
-      return target.names.join(', ');
-    case 'label':
-      return `containers with ${target.label}`;
-    case 'service':
-      return target.name;
-  }
+function readTimes({ read }: Reader) {
+  return {
+    tlsTimeoutMs: read(TABLE.tlsTimeoutMs),
+    probeIntervalMs: read(TABLE.probeIntervalMs),
+    checkIntervalMs: read(TABLE.checkIntervalMs),
+    stabilityWindowMs: read(TABLE.stabilityWindowMs),
+    cooldownMs: read(TABLE.cooldownMs),
+    splayMs: splayOf(read(TABLE.restartSplayMs)),
+    verifyTimeoutMs: read(TABLE.verifyTimeoutMs),
+    heartbeatIntervalMs: read(TABLE.heartbeatIntervalMs),
+    expiryWarnDays: read(TABLE.expiryWarnDays),
+  };
 }
 
-/** What is wrong between the brokers and the place where their bridges are looked for. */
-function bridgeProblems(
-  target: Target | undefined,
-  brokerUrls: Settings['brokerUrls'] | undefined,
-  reloadStrategy: Settings['reloadStrategy'] | undefined,
-): string[] {
-  if (target === undefined || brokerUrls === undefined) return [];
-  const problems: string[] = [];
-  const count = target.kind === 'containers' ? target.names.length : 1;
-  if (brokerUrls.length > 1 && brokerUrls.length !== count) {
-    problems.push(
-      `BROKER_URL has ${brokerUrls.length} addresses for ${count} ${count === 1 ? 'broker' : 'brokers'}; give one for all, or one for each name in MOSQUITTO_CONTAINER`,
-    );
-  }
-  if (reloadStrategy !== 'sighup') return problems;
-  if (target.kind !== 'containers') {
-    problems.push('RELOAD_STRATEGY=sighup needs MOSQUITTO_CONTAINER: each broker is asked by itself');
-  } else if (brokerUrls.length !== count) {
-    problems.push(
-      'RELOAD_STRATEGY=sighup needs BROKER_URL, one for each broker: without it nothing proves that a signal was enough',
-    );
-  }
-  return problems;
+function readEngine({ given, read, complain }: Reader, home: string | undefined) {
+  const [dockerHost, dockerSock] = [read(TABLE.dockerHost), read(TABLE.dockerSock)];
+  const socket = dockerSock === undefined ? undefined : ({ kind: 'unix', path: dockerSock } as const);
+  const { endpoint, problems } = engineOf({
+    address: given(TABLE.dockerHost) === undefined ? socket : dockerHost,
+    tlsVerify: read(TABLE.dockerTlsVerify),
+    certPath: read(TABLE.dockerCertPath),
+    home,
+  });
+  complain(...problems);
+  return endpoint;
 }
 
-/** What falls to this host of the whole splay. */
+function readServerTls({ read, complain }: Reader) {
+  const { tls, problems } = serverTlsOf({
+    certFile: read(TABLE.metricsTlsCertFile),
+    keyFile: read(TABLE.metricsTlsKeyFile),
+    clientCaFile: read(TABLE.metricsClientCaFile),
+  });
+  complain(...problems);
+  return tls;
+}
+
+function readWindow({ given, read }: Reader) {
+  const [rules, timeZone] = [read(TABLE.restartWindow), read(TABLE.restartWindowTimeZone)];
+  if (rules === undefined || timeZone === undefined) return undefined;
+  return { text: given(TABLE.restartWindow) ?? '', timeZone, rules };
+}
+
+function readSecret({ read, complain }: Reader, row: Entry<string>, fileRow: Entry<string>) {
+  const { url, problem } = secretUrlOf(row, read(row), fileRow, read(fileRow));
+  if (problem !== undefined) complain(problem);
+  return url;
+}
+
+/** This host's share of the whole splay. */
 function splayOf(wholeMs: number | undefined): number | undefined {
   return wholeMs === undefined ? undefined : Math.round(wholeMs * shareOf(hostname()));
-}
-
-/** TLS has no server name for an address (RFC 6066, section 3). */
-function sniOf(host: string | undefined): string | undefined {
-  return host === undefined || isIP(host) !== 0 ? undefined : host;
 }
 
 type Complete<T> = { readonly [K in keyof T]: Exclude<T[K], undefined> };

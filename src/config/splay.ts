@@ -1,8 +1,8 @@
-/** The share of a splay that falls to one host: fixed for the host, spread evenly over a fleet. */
+/** One host's share of a splay: fixed for the host, spread evenly over a fleet. */
 
 import { createHash } from 'node:crypto';
 
-/** Bytes of the digest that are used: as many as a number holds exactly. */
+/** How many bytes of the digest are used: as many as a number can hold exactly. */
 const BYTES = 6;
 
 /** From 0 (inclusive) to 1 (exclusive), always the same for this host name. */

@@ -1,67 +1,17 @@
-/** The one table of settings: the loader, `--help` and the README are made from it. */
+/** The one table of settings: the loader, `--help` and the README are generated from it. */
 
-import { LOG_LEVELS } from '../core/settings.ts';
+import { LOG_LEVELS, NOTIFY_FORMATS, NOTIFY_LEVELS } from '../core/model/settings.ts';
+import { BROKER_ROWS } from './broker-rows.ts';
+import { CERTIFICATE_ROWS } from './certificate-rows.ts';
+import { type Entry, entry } from './entry.ts';
 import * as parsers from './parsers.ts';
+import { STATUS_ROWS } from './status-rows.ts';
 
-export interface Entry<T> {
-  /** the environment variable; in lower case the key in the configuration file */
-  readonly name: string;
-  /** as somebody would write it; undefined: unset */
-  readonly fallback: string | undefined;
-  /** shown instead of the default where that is not a plain value */
-  readonly fallbackNote?: string;
-  readonly parser: parsers.Parser<T>;
-  readonly meaning: string;
-}
-
-function entry<const T>(
-  name: string,
-  fallback: string | undefined,
-  parser: parsers.Parser<T>,
-  meaning: string,
-  fallbackNote?: string,
-): Entry<T> {
-  return { name, fallback, parser, meaning, ...(fallbackNote !== undefined && { fallbackNote }) };
-}
+export type { Entry } from './entry.ts';
 
 export const TABLE = {
-  certDir: entry('CERT_DIR', '/certs', parsers.path, 'directory with the three files'),
-  caCertFile: entry(
-    'CA_CERT_FILE',
-    'ca.crt',
-    parsers.path,
-    'the CA certificates that the upstream is verified with',
-  ),
-  clientCertFile: entry(
-    'CLIENT_CERT_FILE',
-    'client.crt',
-    parsers.path,
-    'the client certificate, with its chain',
-  ),
-  clientKeyFile: entry(
-    'CLIENT_KEY_FILE',
-    'client.key',
-    parsers.path,
-    "the client's private key; only the probe opens it",
-  ),
-  container: entry(
-    'MOSQUITTO_CONTAINER',
-    'eclipse-mosquitto',
-    parsers.list(parsers.containerName),
-    'container to restart, by name or id; several: a,b,c, restarted one by one',
-  ),
-  label: entry(
-    'MOSQUITTO_LABEL',
-    undefined,
-    parsers.label,
-    '`key=value`: restart the containers with this label instead, one by one',
-  ),
-  service: entry(
-    'MOSQUITTO_SERVICE',
-    undefined,
-    parsers.containerName,
-    'update this Docker Swarm service instead of restarting containers',
-  ),
+  ...CERTIFICATE_ROWS,
+  ...BROKER_ROWS,
   upstream: entry(
     'UPSTREAM_ADDR',
     undefined,
@@ -75,6 +25,13 @@ export const TABLE = {
     parsers.host,
     'server name sent and verified',
     'host of UPSTREAM_ADDR; none for an IP address',
+  ),
+  tlsAlpn: entry(
+    'TLS_ALPN',
+    undefined,
+    parsers.alpn,
+    'protocol that is asked for by ALPN, as `bridge_alpn` of the bridge',
+    'unset (ALPN is not used)',
   ),
   tlsTimeoutMs: entry('TLS_TIMEOUT', '5s', parsers.duration('10ms'), 'one budget for DNS, TCP and handshake'),
   probeMode: entry(
@@ -109,11 +66,24 @@ export const TABLE = {
     parsers.duration('0'),
     'time over which a fleet spreads its restarts; each host has a fixed share of it',
   ),
+  restartWindow: entry(
+    'RESTART_WINDOW',
+    undefined,
+    parsers.restartWindow,
+    'when the broker may be restarted: `Mon-Fri 02:00-04:00, Sat,Sun 00:00-06:00`',
+    'unset (at any time)',
+  ),
+  restartWindowTimeZone: entry(
+    'RESTART_WINDOW_TZ',
+    'UTC',
+    parsers.timeZone,
+    'time zone of RESTART_WINDOW, by its IANA name',
+  ),
   expiryWarnDays: entry(
     'EXPIRY_WARN_DAYS',
     '14',
     parsers.integer(0, 36_500),
-    'days before expiry from which to warn',
+    'days before expiry from which to warn, but never before two thirds of the lifetime',
   ),
   dockerSock: entry(
     'DOCKER_SOCK',
@@ -125,8 +95,22 @@ export const TABLE = {
     'DOCKER_HOST',
     undefined,
     parsers.dockerHost,
-    '`unix://` or `tcp://host:port` (a socket proxy); wins over DOCKER_SOCK',
+    '`unix://` or `tcp://host:port` (socket proxy, engine with TLS); wins over DOCKER_SOCK',
     'unset',
+  ),
+  dockerTlsVerify: entry(
+    'DOCKER_TLS_VERIFY',
+    undefined,
+    parsers.presence,
+    'any value, even `0` (as for the docker CLI): TLS with the engine, which is verified',
+    'unset (plain HTTP)',
+  ),
+  dockerCertPath: entry(
+    'DOCKER_CERT_PATH',
+    undefined,
+    parsers.path,
+    'directory with `ca.pem`, `cert.pem` and `key.pem` for DOCKER_TLS_VERIFY',
+    '~/.docker',
   ),
   stopTimeoutMs: entry(
     'RESTART_STOP_TIMEOUT',
@@ -154,6 +138,13 @@ export const TABLE = {
     'listener at which to see whether bridges are up: `mqtt[s]://host:port`, one a broker',
     'unset (bridges are not looked at)',
   ),
+  brokerUser: entry(
+    'BROKER_USER',
+    undefined,
+    parsers.brokerUser,
+    '`uid[:gid]` of the broker: a set that it cannot read is not applied',
+    'unset (not looked at)',
+  ),
   brokerCredentialsFile: entry(
     'BROKER_CREDENTIALS_FILE',
     undefined,
@@ -174,6 +165,7 @@ export const TABLE = {
     'the one bridge connection that has to be up, as it stands under `$SYS`',
     'every bridge',
   ),
+  ...STATUS_ROWS,
   probeEnabled: entry('ENABLE_TLS_PROBE', 'true', parsers.boolean, 'probe the upstream'),
   restartEnabled: entry(
     'ENABLE_RESTART',
@@ -189,12 +181,74 @@ export const TABLE = {
   ),
   metricsPort: entry('METRICS_PORT', '9090', parsers.integer(1, 65_535), 'port of the HTTP server'),
   metricsHost: entry('METRICS_HOST', undefined, parsers.host, 'address of the HTTP server', 'all addresses'),
+  metricsTlsCertFile: entry(
+    'METRICS_TLS_CERT_FILE',
+    undefined,
+    parsers.path,
+    "the HTTP server's certificate, with its chain: it speaks TLS then",
+  ),
+  metricsTlsKeyFile: entry('METRICS_TLS_KEY_FILE', undefined, parsers.path, 'key of METRICS_TLS_CERT_FILE'),
+  metricsClientCaFile: entry(
+    'METRICS_CLIENT_CA_FILE',
+    undefined,
+    parsers.path,
+    'CA certificates, of which a client of the HTTP server needs a certificate',
+  ),
+  metricsAuthFile: entry(
+    'METRICS_AUTH_FILE',
+    undefined,
+    parsers.path,
+    'file of `user:bcrypt` lines (`htpasswd -nB USER`): the HTTP server asks for a password',
+  ),
   stateFile: entry(
     'STATE_FILE',
     undefined,
     parsers.path,
     'where to remember the last applied set across restarts of the watcher',
     'unset (memory)',
+  ),
+  notifyUrl: entry(
+    'NOTIFY_URL',
+    undefined,
+    parsers.secretUrl,
+    'where to POST when something is wrong, and when all is well again; a secret',
+  ),
+  notifyUrlFile: entry('NOTIFY_URL_FILE', undefined, parsers.secretPath, 'file with the NOTIFY_URL instead'),
+  notifyFormat: entry(
+    'NOTIFY_FORMAT',
+    'json',
+    parsers.oneOf(NOTIFY_FORMATS),
+    '`json` (webhook), `ntfy`, `slack` (also Mattermost), `alertmanager`',
+  ),
+  notifyLevel: entry(
+    'NOTIFY_LEVEL',
+    'warning',
+    parsers.oneOf(NOTIFY_LEVELS),
+    'level from which on to notify: `warning`, `critical`',
+  ),
+  notifyCaFile: entry(
+    'NOTIFY_CA_FILE',
+    undefined,
+    parsers.path,
+    'CA certificates to trust for NOTIFY_URL and HEARTBEAT_URL, beside the public ones',
+  ),
+  heartbeatUrl: entry(
+    'HEARTBEAT_URL',
+    undefined,
+    parsers.secretUrl,
+    'what to GET as long as the watcher is alive: its silence raises the alarm; a secret',
+  ),
+  heartbeatUrlFile: entry(
+    'HEARTBEAT_URL_FILE',
+    undefined,
+    parsers.secretPath,
+    'file with the HEARTBEAT_URL instead',
+  ),
+  heartbeatIntervalMs: entry(
+    'HEARTBEAT_INTERVAL',
+    '5m',
+    parsers.duration('10ms'),
+    'time between two heartbeats',
   ),
   logLevel: entry('LOG_LEVEL', 'info', parsers.oneOf(LOG_LEVELS), 'debug, info, warn or error'),
 } as const;

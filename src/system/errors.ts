@@ -1,4 +1,4 @@
-/** Reads the facts off an unknown thrown value. */
+/** Extracts the facts from an unknown thrown value. */
 
 /** The `code` of a Node error (`ENOENT`, `ECONNREFUSED`, `ERR_…`), or undefined. */
 export function codeOf(error: unknown): string | undefined {
@@ -6,7 +6,7 @@ export function codeOf(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** The message of an error in one line; an AggregateError's empty message is made of its parts. */
+/** The message of an error in one line; an AggregateError's empty message is built from its parts. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') {
     return error.errors.map(messageOf).join('; ');

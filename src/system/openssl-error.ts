@@ -1,10 +1,17 @@
-/** Errors of OpenSSL and Node in the words that an operator can look up, without addresses of memory and source files. */
+/** Errors of OpenSSL and Node in words that an operator can look up, without memory addresses and source files. */
 
+import { printable } from '../core/text/printable.ts';
 import { codeOf, messageOf } from './errors.ts';
 
-const LONGEST = 300;
+/**
+ * Whether OpenSSL itself reports it, on this side or by an alert from the peer; not the system, and not its
+ * verification.
+ */
+export function isOpenSslError(error: unknown): boolean {
+  return /error:[0-9A-F]{8}:/.test(messageOf(error));
+}
 
-/** `unsupported`, `tlsv1 alert unknown ca (SSL alert number 48)`; any other message as {@link errorLine} puts it. */
+/** `unsupported`, `tlsv1 alert unknown ca (SSL alert number 48)`; any other message as in {@link errorLine}. */
 export function openSslReason(error: unknown): string {
   const message = messageOf(error);
   // thread:error:number:library:function:reason:file:line:data
@@ -21,10 +28,4 @@ export function errorLine(error: unknown): string {
   const [message = ''] = messageOf(error).split(/; if |;? *try running/);
   const code = codeOf(error);
   return printable(code === undefined || message.includes(code) ? message : `${code}: ${message}`);
-}
-
-/** Text from the other side, fit for a terminal and a log line: no control characters, not endless. */
-export function printable(text: string): string {
-  const clean = text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ' ').trim();
-  return clean.length > LONGEST ? `${clean.slice(0, LONGEST)}…` : clean;
 }

@@ -1,13 +1,13 @@
 /** Reads small regular files without ever being blocked by something that only looks like one. */
 
-import { constants } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type BigIntStats, constants } from 'node:fs';
 import { codeOf, messageOf } from './errors.ts';
+import { close, open, read, statBig, statOpen } from './file-calls.ts';
 
 /** A certificate file larger than this is a mistake. */
 export const MAX_FILE_BYTES = 1024 * 1024;
 
-/** What tells two states of a file apart without reading it. */
+/** What distinguishes two states of a file without reading it. */
 export interface FileIdentity {
   readonly device: bigint;
   readonly inode: bigint;
@@ -32,15 +32,20 @@ export interface FileProblem {
   readonly problem: string;
 }
 
-export type FileLook = { readonly ok: true; readonly identity: FileIdentity } | FileProblem;
+export type FileLook =
+  | {
+      readonly ok: true;
+      readonly identity: FileIdentity;
+      /** mode in octal, owner and group: `640 0 995` */
+      readonly rights: string;
+    }
+  | FileProblem;
 
 export type FileRead =
   | { readonly ok: true; readonly identity: FileIdentity; readonly bytes: Buffer }
   | FileProblem
-  /** somebody wrote to it while we read */
+  /** it was written to during the read */
   | { readonly ok: false; readonly kind: 'changing'; readonly problem: string };
-
-type BigStats = Awaited<ReturnType<typeof statBig>>;
 
 /** Looks at a file (links followed) without opening it: a usable regular file, or what is wrong with it. */
 export async function lookAt(path: string): Promise<FileLook> {
@@ -51,30 +56,47 @@ export async function lookAt(path: string): Promise<FileLook> {
   }
 }
 
-/** The whole content of a regular file of 1 byte to 1 MiB that nobody changed meanwhile. */
-export async function readRegularFile(path: string): Promise<FileRead> {
-  // a device must not even be opened, so the path is looked at first; the handle is judged again
+/**
+ * The whole content of a regular file of 1 byte to 1 MiB that did not change during the read. `nowMs` is the wall
+ * clock: a file that is shorter than its file system says is one of /sys, unless it was written to a moment ago.
+ */
+export async function readRegularFile(path: string, nowMs = Date.now()): Promise<FileRead> {
+  // a device must not even be opened, so the path is checked first; the open file is checked again
   const look = await lookAt(path);
   if (!look.ok) return look;
-  let handle: FileHandle | undefined;
+  let file: number | undefined;
   try {
     // O_NONBLOCK: a FIFO put in place between the two calls would block a thread of the pool for good
-    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
-    const before = judge(await handle.stat({ bigint: true }));
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    const before = judge(await statOpen(file));
     if (!before.ok) return before;
     const buffer = Buffer.alloc(Number(before.identity.size) + 1);
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
-    const after = judge(await handle.stat({ bigint: true }));
-    if (!after.ok || !sameIdentity(before.identity, after.identity) || bytesRead !== buffer.length - 1) {
+    const bytesRead = await read(file, buffer, 0, 0);
+    const after = judge(await statOpen(file));
+    const isUntouched = after.ok && sameIdentity(before.identity, after.identity);
+    if (
+      isUntouched &&
+      bytesRead < buffer.length - 1 &&
+      nowMs - Number(after.identity.ctimeNs) / 1e6 > FRESH_MS
+    ) {
+      const problem = `holds ${bytesRead} bytes, and its file system (/proc, /sys?) says ${before.identity.size}`;
+      return { ok: false, kind: 'io_error', problem };
+    }
+    if (!isUntouched || bytesRead !== buffer.length - 1) {
       return { ok: false, kind: 'changing', problem: 'changed while it was read' };
     }
     return { ok: true, identity: before.identity, bytes: buffer.subarray(0, bytesRead) };
   } catch (error) {
     return problemOf(error);
   } finally {
-    await handle?.close();
+    if (file !== undefined) await close(file);
   }
 }
+
+/**
+ * Two writes within one tick of the kernel's clock leave the same ctime; an older file has not just been written to.
+ */
+const FRESH_MS = 2_000;
 
 export function sameIdentity(a: FileIdentity, b: FileIdentity): boolean {
   return (
@@ -86,11 +108,7 @@ export function sameIdentity(a: FileIdentity, b: FileIdentity): boolean {
   );
 }
 
-function statBig(path: string) {
-  return stat(path, { bigint: true });
-}
-
-function judge(stats: BigStats): FileLook {
+function judge(stats: BigIntStats): FileLook {
   if (!stats.isFile()) return { ok: false, kind: 'not_a_regular_file', problem: `is ${kindOf(stats)}` };
   if (stats.size === 0n) return { ok: false, kind: 'empty', problem: 'is empty' };
   if (stats.size > MAX_FILE_BYTES) {
@@ -105,10 +123,11 @@ function judge(stats: BigStats): FileLook {
       mtimeNs: stats.mtimeNs,
       ctimeNs: stats.ctimeNs,
     },
+    rights: `${(stats.mode & 0o7777n).toString(8)} ${stats.uid} ${stats.gid}`,
   };
 }
 
-function kindOf(stats: BigStats): string {
+function kindOf(stats: BigIntStats): string {
   if (stats.isDirectory()) return 'a directory, not a file';
   if (stats.isFIFO()) return 'a FIFO, not a regular file';
   if (stats.isSocket()) return 'a socket, not a regular file';

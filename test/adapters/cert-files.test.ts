@@ -15,10 +15,10 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { type Authority, createAuthority, daysFromNow, type Issued } from '../../lab/certificates.ts';
 import { type CertFiles, createCertFiles } from '../../src/adapters/cert-files.ts';
-import type { CertificateSet, FilesObservation } from '../../src/core/observation.ts';
+import type { CertificateSet, FilesObservation } from '../../src/core/model/files.ts';
 import { readRegularFile } from '../../src/system/regular-file.ts';
-import { type Authority, createAuthority, daysFromNow, type Issued } from '../support/certificates.ts';
 import { makeFifo, makeSocket, temporaryDirectory } from '../support/directory.ts';
 import { asNobody } from '../support/unprivileged.ts';
 
@@ -104,10 +104,36 @@ describe('a complete set', () => {
     });
   });
 
-  it('finds the leaf in a bundle that begins with its authorities', async () => {
+  it('has the first certificate of the file as its leaf, whatever the others are, as OpenSSL takes it', async () => {
     const { location, write } = await certDir();
-    await write({ 'client.crt': root.certPem + issuing.certPem + client.certPem });
-    expect((await observeComplete(location)).leaf.subject).toBe('CN=edge-1');
+    await write({ 'client.crt': issuing.certPem + client.certPem });
+    expect((await observeComplete(location)).leaf.subject).toBe('CN=Issuing');
+  });
+
+  it('has the certificates that lead up from the leaf, and no stranger', async () => {
+    const { location, write } = await certDir();
+    const stranger = await createAuthority({ cn: 'Stranger' });
+    await write({ 'client.crt': client.certPem + stranger.certPem + root.certPem + issuing.certPem });
+    expect((await observeComplete(location)).intermediates.map(({ subject }) => subject)).toEqual([
+      'CN=Issuing',
+      'CN=Root',
+    ]);
+  });
+
+  it('says what the broker does not load of it', async () => {
+    const { location, write } = await certDir();
+    await write({ 'client.crt': `${client.certPem}\n\uFEFF${issuing.certPem}` });
+    expect((await observeComplete(location)).ignored).toMatchObject([
+      { file: 'client.crt', cause: 'ignored' },
+    ]);
+  });
+
+  it('is not loaded without a block that a byte order mark begins, right behind another one', async () => {
+    const { location, write } = await certDir();
+    await write({ 'client.crt': client.certPem });
+    const before = await observeComplete(location);
+    await write({ 'client.crt': `${client.certPem}\uFEFF${issuing.certPem}` });
+    expect((await observeComplete(location)).fingerprint).not.toBe(before.fingerprint);
   });
 
   it('has all authorities of the file', async () => {
@@ -421,7 +447,7 @@ describe('a directory that changes', () => {
     expect(complaints(await files.observe(2_000))).toEqual(FILES.map((name) => `${name} missing`));
   });
 
-  it('is read anew when it is replaced', async () => {
+  it('is read again when it is replaced', async () => {
     const { directory, location } = await certDir();
     const other = await certDir();
     await other.write({ 'client.crt': renewed.chainPem });
@@ -432,7 +458,7 @@ describe('a directory that changes', () => {
     expect(complete(await files.observe(2_000)).fingerprint).not.toBe(before.fingerprint);
   });
 
-  it('is read anew when Kubernetes swaps the link ..data', async () => {
+  it('is read again when Kubernetes swaps the link ..data', async () => {
     const { directory, location, path } = await certDir();
     const put = async (version: string, issued: Issued) => {
       await mkdir(path(version));
@@ -453,7 +479,7 @@ describe('a directory that changes', () => {
     expect(complete(await files.observe(2_000)).fingerprint).not.toBe(before.fingerprint);
   });
 
-  it('is read anew when a file is replaced to which it only links', async () => {
+  it('is read again when a file is replaced to which it only links', async () => {
     const { location, path } = await certDir();
     const elsewhere = await temporaryDirectory();
     await rename(path('client.crt'), join(elsewhere, 'live.pem'));
@@ -511,6 +537,17 @@ describe('reading', () => {
     const before = complete(await settle(files));
     pem = renewed.certPem;
     expect(complete(await files.observe(1_000_000)).fingerprint).not.toBe(before.fingerprint);
+  });
+
+  it('judges the same contents once, however often they are written again', async () => {
+    const { location, write } = await certDir();
+    await write({ 'ca.crt': root.certPem.repeat(500) });
+    const files = createCertFiles(location);
+    const first = complete(await files.observe(0));
+    await write({ 'ca.crt': root.certPem.repeat(500), 'client.key': `${KEY}\n` });
+    const second = complete(await files.observe(1));
+    expect(second.authorities).toBe(first.authorities);
+    expect(second.fingerprint).not.toBe(first.fingerprint);
   });
 
   it('starts over when a file has changed', async () => {

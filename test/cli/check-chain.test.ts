@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { createAuthority, createSelfSigned, daysFromNow } from '../../lab/certificates.ts';
 import { judgeChain } from '../../src/cli/check-chain.ts';
 import { parseCertificates } from '../../src/system/x509.ts';
-import { createAuthority, createSelfSigned, daysFromNow } from '../support/certificates.ts';
 
-function judge(pem: string, authorities: readonly string[] = ['CN=Root']) {
-  const parsed = parseCertificates(Buffer.from(pem));
-  if (!parsed.ok) throw new Error(parsed.problem);
-  return judgeChain(parsed.certificates, authorities, Date.now());
+function judge(pem: string, ca = root.certPem) {
+  const parsed = parseCertificates(Buffer.from(pem), 'chain');
+  const authorities = parseCertificates(Buffer.from(ca), 'authorities');
+  if (!parsed.ok || !authorities.ok) throw new Error(JSON.stringify([parsed, authorities]));
+  return judgeChain(parsed.certificates, authorities.certificates, Date.now());
 }
 
 const root = await createAuthority({ cn: 'Root' });
@@ -37,6 +38,11 @@ describe('the chain in client.crt', () => {
     expect(judge(issuing.certPem + client.certPem)).toMatchObject({ level: 'critical' });
   });
 
+  it('may begin with a client certificate that is an authority itself, whatever is behind it', async () => {
+    const authority = await issuing.intermediate({ cn: 'edge and authority' });
+    expect(judge(authority.chainPem)).toMatchObject({ level: 'ok' });
+  });
+
   it('should hold no strangers, not even one of the right name', async () => {
     const impostor = await (await createAuthority({ cn: 'Root' })).intermediate({ cn: 'Issuing' });
     expect(judge(client.certPem + impostor.certPem)).toMatchObject({
@@ -50,6 +56,32 @@ describe('the chain in client.crt', () => {
     expect(judge((await old.issue({ cn: 'edge' })).chainPem)).toMatchObject({
       level: 'critical',
       message: expect.stringMatching(/^the intermediate CN=Old expired on \d{4}-/),
+    });
+  });
+
+  describe('with an expired cross certificate', async () => {
+    const other = await createAuthority({ cn: 'Other root' });
+    const key = issuing.key;
+    const cross = await other.intermediate({
+      cn: 'Issuing',
+      privateKey: key,
+      notBefore: daysFromNow(-9),
+      notAfter: daysFromNow(-1),
+    });
+
+    it('is well beside a valid path', () => {
+      expect(judge(client.certPem + cross.certPem + issuing.certPem)).toMatchObject({ level: 'ok' });
+    });
+
+    it('is worth a warning where the CA file has a valid one of the same name and key', () => {
+      expect(judge(client.certPem + cross.certPem, issuing.certPem)).toMatchObject({
+        level: 'warning',
+        message: expect.stringContaining('the CA file has a valid one of its name and key'),
+      });
+    });
+
+    it('is broken without another path', () => {
+      expect(judge(client.certPem + cross.certPem)).toMatchObject({ level: 'critical' });
     });
   });
 });

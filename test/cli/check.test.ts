@@ -1,20 +1,35 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { createAuthority, daysFromNow, type Issued } from '../../lab/certificates.ts';
+import * as fix from '../../lab/core-fixtures.ts';
+import { closedPort, plainAlert, startSecondFlightRelay, startTlsServer } from '../../lab/tls-servers.ts';
 import { check } from '../../src/cli/check.ts';
-import type { Settings } from '../../src/core/settings.ts';
-import { createAuthority, daysFromNow, type Issued } from '../support/certificates.ts';
-import * as fix from '../support/core-fixtures.ts';
+import type { Settings } from '../../src/core/model/settings.ts';
 import { temporaryDirectory } from '../support/directory.ts';
-import { http, inspection, type Script, startScriptedEngine } from '../support/scripted-engine.ts';
-import { closedPort, plainAlert, startSecondFlightRelay, startTlsServer } from '../support/tls-servers.ts';
+import {
+  http,
+  inspection,
+  type Reply,
+  type Script,
+  startScriptedEngine,
+} from '../support/scripted-engine.ts';
 
 const authority = await createAuthority({ cn: 'Example CA' });
 const server = await authority.issue({ cn: 'broker', sans: ['127.0.0.1'] });
 const client = await authority.issue({ cn: 'edge-1' });
 
 const json = (value: object) => http(200, JSON.stringify(value), { 'Content-Type': 'application/json' });
-const startedMs = (ms: number) => json(inspection({ State: { StartedAt: new Date(ms).toISOString() } }));
+/** Every container that is asked for was started at this moment. */
+const startedMs =
+  (ms: number, Labels?: Readonly<Record<string, string>>): Reply =>
+  (socket, request = '') => {
+    const Name = /containers\/([^/]+)/.exec(request)?.[1] ?? '';
+    json(inspection({ Name, State: { StartedAt: new Date(ms).toISOString() }, Config: { Labels } }))(
+      socket,
+      request,
+    );
+  };
 
 interface Gateway {
   readonly client?: Issued;
@@ -64,6 +79,74 @@ async function refusingUpstream(): Promise<Partial<Settings>> {
   return { probeEnabled: true, upstream: { host: '127.0.0.1', port }, tlsSni: undefined };
 }
 
+describe('check in a two-phase rotation', () => {
+  /** The broker has the set in CERT_DIR; the agent has written another one. */
+  async function twoDirectories(incoming: Issued, live: Issued = client, change: Partial<Settings> = {}) {
+    const incomingDir = await temporaryDirectory();
+    await writeFile(join(incomingDir, 'ca.crt'), authority.certPem);
+    await writeFile(join(incomingDir, 'client.crt'), incoming.chainPem);
+    await writeFile(join(incomingDir, 'client.key'), incoming.keyPem);
+    const { look, certDir } = await gateway({ client: live, settings: { incomingDir, ...change } });
+    return { look, incomingDir, certDir };
+  }
+
+  it('says that the live set lies in the other directory too', async () => {
+    const { look, incomingDir } = await twoDirectories(client);
+    const { code, text } = await look();
+    expect(code).toBe(0);
+    expect(text).toContain(`the live set is in ${incomingDir}`);
+  });
+
+  it('shows the live set, the incoming one beside it and that it would be promoted, and changes nothing', async () => {
+    const renewed = await authority.issue({ cn: 'edge-2', notAfter: daysFromNow(60.5) });
+    const { look, incomingDir, certDir } = await twoDirectories(renewed);
+    const { code, text } = await look();
+    expect(code).toBe(0);
+    expect(text).toMatch(/^ {2}client +ok +CN=edge-1, valid until .*, 89 days left$/m);
+    expect(text).toMatch(
+      new RegExp(`^ {2}incoming +- +complete in ${incomingDir}, CN=edge-2, valid until \\S+$`, 'm'),
+    );
+    expect(text).toMatch(/^ {2}daemon +- +would promote the incoming set and restart the broker now: /m);
+    expect(await readdir(certDir)).toEqual(['ca.crt', 'client.crt', 'client.key']);
+    expect(JSON.parse((await look({ json: true })).text)).toMatchObject({
+      incoming: { live: false, incoming_dir: incomingDir, state: 'complete' },
+    });
+  });
+
+  it('warns of an incoming set that cannot be promoted, and says what is wrong with it', async () => {
+    const { look, incomingDir } = await twoDirectories(client);
+    await writeFile(join(incomingDir, 'client.crt'), 'half');
+    const { code, text } = await look();
+    expect(code).toBe(1);
+    expect(text).toMatch(/^WARNING: /);
+    expect(text).toMatch(/^ {2}incoming +warning +client.crt /m);
+    expect(text).toMatch(/^ {2}client +ok +CN=edge-1/m);
+  });
+
+  it('is critical where the upstream refuses the incoming set and the live one is expiring', async () => {
+    const expiring = await authority.issue({
+      cn: 'edge',
+      notBefore: daysFromNow(-80),
+      notAfter: daysFromNow(5.5),
+    });
+    const stranger = await (await createAuthority({ cn: 'Other CA' })).issue({ cn: 'edge' });
+    const refusing = await refusingUpstream();
+    expect((await (await twoDirectories(stranger, client, refusing)).look()).code).toBe(1);
+    const { code, text } = await (await twoDirectories(stranger, expiring, refusing)).look();
+    expect(code).toBe(2);
+    expect(text).toMatch(/^ {2}incoming +- +is not live: the restart is held because the probe failed/m);
+  });
+
+  it('tells who owns the live directory where that is somebody else', async () => {
+    const renewed = await authority.issue({ cn: 'edge-2' });
+    const { look, certDir } = await twoDirectories(renewed);
+    await symlink('somewhere', join(certDir, '..data'));
+    const { code, text } = await look();
+    expect(code).toBeGreaterThan(0);
+    expect(text).toContain('leads to no set of this program');
+  });
+});
+
 describe('check', () => {
   it('is ok where all is well, and says so in its first line', async () => {
     const { look } = await gateway();
@@ -74,11 +157,23 @@ describe('check', () => {
   });
 
   it('warns of a certificate that will soon expire', async () => {
-    const issued = await authority.issue({ cn: 'edge', notAfter: daysFromNow(5.5) });
+    const issued = await authority.issue({
+      cn: 'edge',
+      notBefore: daysFromNow(-80),
+      notAfter: daysFromNow(5.5),
+    });
     const { code, text } = await (await gateway({ client: issued })).look();
     expect(code).toBe(1);
     expect(text).toMatch(/^WARNING: the client certificate in client.crt expires on /);
     expect(text).toMatch(/^ {2}client +warning +CN=edge, expires on .*, 5 days left$/m);
+  });
+
+  it('is ok with a fresh certificate of a day, and says how many hours are left', async () => {
+    const issued = await authority.issue({ cn: 'edge', notAfter: daysFromNow(0.97) });
+    const { code, text } = await (await gateway({ client: issued })).look();
+    expect(code).toBe(0);
+    expect(text).toMatch(/^OK: .* valid for 23 more hours\n/);
+    expect(text).toMatch(/^ {2}client +ok +CN=edge, valid until .*, 23 hours left$/m);
   });
 
   it('is critical where a certificate has expired', async () => {
@@ -174,7 +269,7 @@ describe('check', () => {
 
   it('has a row for each of several brokers', async () => {
     const target = { kind: 'containers', names: ['left', 'right'] } as const;
-    const { code, text } = await (await gateway({ settings: { target, container: 'left, right' } })).look();
+    const { code, text } = await (await gateway({ settings: { target, targetLabel: 'left, right' } })).look();
     expect(text).toMatch(/^OK: all 2 brokers have the current certificates/);
     expect(text).toMatch(/broker +ok +left is running/);
     expect(text).toMatch(/broker +ok +right is running/);
@@ -183,7 +278,7 @@ describe('check', () => {
 
   it('says of a label without a container that there is none', async () => {
     const target = { kind: 'label', label: 'role=edge' } as const;
-    const settings = { target, container: 'containers with role=edge' };
+    const settings = { target, targetLabel: 'containers with role=edge' };
     const script = { inspect: http(200, '[]', { 'Content-Type': 'application/json' }) };
     const { code, text } = await (await gateway({ settings, script })).look();
     expect(text).toContain('there is no container with the label role=edge');
@@ -204,9 +299,9 @@ describe('check', () => {
   });
 
   it('lets no subject drive the terminal', async () => {
-    const issued = await authority.issue({ subject: 'CN=\u001b[2Jcleared\u0007' });
+    const issued = await authority.issue({ subject: 'CN=\u001b[2J\u009b31m\u202ecleared\u0007' });
     const { text } = await (await gateway({ client: issued })).look();
-    expect(text.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
+    expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
     expect(text).toContain('cleared');
   });
 
@@ -215,6 +310,14 @@ describe('check', () => {
     const rows = text.split('\n').filter((line) => /^ {2}[a-z]/.test(line));
     expect(rows.length).toBeGreaterThan(5);
     expect(new Set(rows.map((row) => /^ {2}\S+ +\S+ +/.exec(row)?.[0].length)).size).toBe(1);
+  });
+
+  it('warns of a container that belongs to a unit of systemd, with the better setting', async () => {
+    const script = { inspect: startedMs(Date.now() + 60_000, { PODMAN_SYSTEMD_UNIT: 'mosquitto.service' }) };
+    const { code, text } = await (await gateway({ script })).look();
+    expect(code).toBe(1);
+    expect(text).toMatch(/^ {2}unit +warning +eclipse-mosquitto belongs to the unit mosquitto.service /m);
+    expect(text).toContain('set MOSQUITTO_UNIT=mosquitto.service instead of MOSQUITTO_CONTAINER');
   });
 
   it('tells programs the same in JSON', async () => {

@@ -1,14 +1,20 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { createSelfSigned, daysFromNow } from '../../lab/certificates.ts';
+import * as fix from '../../lab/core-fixtures.ts';
+import { closedPort } from '../../lab/tls-servers.ts';
 import { healthcheck } from '../../src/cli/healthcheck.ts';
-import type { Settings } from '../../src/core/settings.ts';
-import * as fix from '../support/core-fixtures.ts';
-import { closedPort } from '../support/tls-servers.ts';
+import type { Settings } from '../../src/core/model/settings.ts';
 
 /** A daemon that answers so. */
-async function daemon(answer: RequestListener): Promise<number> {
-  const server = createServer(answer).listen(0, '127.0.0.1');
+function daemon(answer: RequestListener): Promise<number> {
+  return listening(createServer(answer));
+}
+
+async function listening(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
   onTestFinished(() => {
     server.closeAllConnections();
     server.close();
@@ -37,6 +43,24 @@ describe('healthcheck', () => {
     },
   );
 
+  it.each([
+    ['valid', undefined],
+    ['expired', daysFromNow(-1)],
+  ])('asks a daemon that speaks TLS, also where its certificate is %s', async (_what, notAfter) => {
+    const identity = await createSelfSigned({
+      cn: 'gateway',
+      ...(notAfter && { notBefore: daysFromNow(-9), notAfter }),
+    });
+    const server = createTlsServer({ cert: identity.certPem, key: identity.keyPem }, (request, response) => {
+      response.statusCode =
+        request.url === '/healthz' && request.headers.authorization === undefined ? 200 : 404;
+      response.end('ok\n');
+    });
+    const metricsPort = await listening(server);
+    const metricsTls = { certFile: 'server.crt', keyFile: 'server.key', clientCaFile: undefined };
+    expect(await look({ metricsPort, metricsTls })).toEqual({ code: 0, problems: [] });
+  });
+
   it('passes on why a daemon is not alive', async () => {
     const metricsPort = await daemon((_request, response) => {
       response.statusCode = 503;
@@ -48,6 +72,33 @@ describe('healthcheck', () => {
     });
   });
 
+  it('passes on no control characters of what answers', async () => {
+    const metricsPort = await daemon((_request, response) => {
+      response.statusCode = 500;
+      response.end('\u001b]0;owned\u0007not\r\nwell\u202e');
+    });
+    const { problems } = await look({ metricsPort });
+    expect(problems[0]).toBe('the watcher is not well: \uFFFD]0;owned\uFFFDnot well\uFFFD');
+  });
+
+  it.each([
+    [200, 0],
+    [503, 1],
+  ])('does not read an answer that has no end (status %i)', async (status, exitCode) => {
+    const closed = Promise.withResolvers<void>();
+    const metricsPort = await daemon((_request, response) => {
+      const talk = () => {
+        while (response.write(Buffer.alloc(65_536, 'x')));
+      };
+      response.writeHead(status).on('drain', talk).on('close', closed.resolve);
+      talk();
+    });
+    const { code, problems } = await look({ metricsPort });
+    expect(code).toBe(exitCode);
+    expect(problems.join().length).toBeLessThan(400);
+    await closed.promise;
+  });
+
   it('says where nobody answers', async () => {
     const metricsPort = await closedPort();
     const { code, problems } = await look({ metricsPort });
@@ -55,7 +106,7 @@ describe('healthcheck', () => {
     expect(problems[0]).toContain(`does not answer at 127.0.0.1 port ${metricsPort}: connect ECONNREFUSED`);
   });
 
-  it('does not wait for ever', async () => {
+  it('does not wait without end', async () => {
     const metricsPort = await daemon(() => undefined);
     const { code, problems } = await look({ metricsPort });
     expect(code).toBe(1);

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import * as fix from '../../lab/core-fixtures.ts';
 import { tellAccess } from '../../src/cli/tell-access.ts';
-import type { Announcement } from '../../src/core/events.ts';
-import type { Settings } from '../../src/core/settings.ts';
-import * as fix from '../support/core-fixtures.ts';
+import type { Settings } from '../../src/core/model/settings.ts';
+import type { Announcement } from '../../src/core/news/events.ts';
 import { http, json, type Reply, silence, startScriptedEngine } from '../support/scripted-engine.ts';
 
 const NO_ENGINE = { kind: 'unix', path: '/nowhere/docker.sock' } as const;
@@ -26,7 +26,8 @@ async function tell(change: Partial<Settings>, during?: (pauses: number, stop: A
 
 /** An engine that has nothing behind it for the first `times` questions. */
 async function engineAfter(times: number, then: Reply) {
-  const isReady = () => requests.length > 3 * times;
+  // each time a ping and three questions
+  const isReady = () => requests.length > 4 * times;
   const { endpoint, requests } = await startScriptedEngine({
     inspect: (socket) => (isReady() ? then : http(503))(socket),
   });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test as base, describe, expect } from 'vitest';
 import { STORY } from '../../demo/story.ts';
-import { until } from '../support/until.ts';
+import { until } from '../../lab/until.ts';
 
 const DEMO = fileURLToPath(new URL('../../demo/main.ts', import.meta.url));
 const TIMEOUT_MS = 180_000;

@@ -1,7 +1,7 @@
 /** The seed's acceptance criteria, with real containers; restarts are counted by the engine's own events. */
 
 import { expect } from 'vitest';
-import { daysFromNow } from '../support/certificates.ts';
+import { daysFromNow } from '../../lab/certificates.ts';
 import { describeWith, ENGINE } from '../support/needs.ts';
 import { makeSet, nothingFollows, settled, test } from '../support/stage.ts';
 

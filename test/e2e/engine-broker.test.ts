@@ -1,6 +1,7 @@
 /** Brokers in every state: missing, stopped, crashed, deaf, dying, unhealthy. */
 
 import { expect } from 'vitest';
+import { until } from '../../lab/until.ts';
 import { describeWith, ENGINE } from '../support/needs.ts';
 import {
   type Broker,
@@ -11,7 +12,6 @@ import {
   settled,
   test,
 } from '../support/stage.ts';
-import { until } from '../support/until.ts';
 
 const GARBAGE = 'this is no configuration\n';
 

@@ -2,10 +2,10 @@
 
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import type { Daemon } from '../support/daemon.ts';
+import type { Daemon } from '../../lab/daemon.ts';
+import { quietly } from '../../lab/until.ts';
 import { describeWith, ENGINE } from '../support/needs.ts';
 import { type Broker, makeSet, nothingFollows, type Stage, test } from '../support/stage.ts';
-import { quietly } from '../support/until.ts';
 
 interface Scene {
   readonly daemon: Daemon;

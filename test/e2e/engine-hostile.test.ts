@@ -7,7 +7,9 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
-import type { Daemon } from '../support/daemon.ts';
+import type { Daemon } from '../../lab/daemon.ts';
+import { closedPort } from '../../lab/tls-servers.ts';
+import { quietly, until } from '../../lab/until.ts';
 import { makeFifo } from '../support/directory.ts';
 import { all, describeWith, ENGINE, program, ROOT } from '../support/needs.ts';
 import {
@@ -19,8 +21,6 @@ import {
   settled,
   test,
 } from '../support/stage.ts';
-import { closedPort } from '../support/tls-servers.ts';
-import { quietly, until } from '../support/until.ts';
 
 const run = promisify(execFile);
 

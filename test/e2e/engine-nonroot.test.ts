@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { startEngineProxy } from '../support/engine-proxy.ts';
+import { startEngineProxy } from '../../lab/engine-proxy.ts';
 import { all, describeWith, ENGINE, ROOT } from '../support/needs.ts';
 import { copyProgram, type ProgramCopy } from '../support/program-copy.ts';
 import { makeSet, nothingFollows, type Stage, settled, test } from '../support/stage.ts';

@@ -2,10 +2,10 @@
 
 import { join } from 'node:path';
 import { expect } from 'vitest';
+import { until } from '../../lab/until.ts';
 import { createDockerd } from '../support/dockerd.ts';
 import { all, describeWith, ENGINE, program, ROOT } from '../support/needs.ts';
 import { type BrokerOptions, makeSet, nothingFollows, type Stage, settled, test } from '../support/stage.ts';
-import { until } from '../support/until.ts';
 
 const OWN_ENGINE = all(ROOT, program('dockerd'), ENGINE);
 

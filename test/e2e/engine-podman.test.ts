@@ -2,7 +2,9 @@
 
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { MOSQUITTO } from '../support/broker-image.ts';
+import { MOSQUITTO } from '../../lab/broker-image.ts';
+import type { CertificateOptions } from '../../lab/certificates.ts';
+import { closedPort } from '../../lab/tls-servers.ts';
 import { all, describeWith, program, ROOT } from '../support/needs.ts';
 import { startPodman } from '../support/podman.ts';
 import {
@@ -14,10 +16,12 @@ import {
   settled,
   test,
 } from '../support/stage.ts';
-import { closedPort } from '../support/tls-servers.ts';
 
 const BROKER =
   MOSQUITTO === undefined ? { ok: false as const, reason: 'no mosquitto here' } : { ok: true as const };
+
+/** No bridge can use these: a listener that presents them proves that the signal was enough. */
+const LISTENER: CertificateOptions = { sans: ['127.0.0.1'], key: 'rsa-2048', usages: ['server'] };
 
 async function watched(stage: Stage, options: BrokerOptions = {}, settings: Record<string, string> = {}) {
   const podman = await startPodman(join(stage.directory, 'podman'));
@@ -81,7 +85,7 @@ describeWith(all(ROOT, program('podman'), BROKER), 'podman', () => {
     const port = await closedPort();
     const podman = await startPodman(join(stage.directory, 'podman'));
     stage.onEnd(podman.end);
-    await stage.certs.install(await makeSet({ sans: ['127.0.0.1'], key: 'rsa-2048' }));
+    await stage.certs.install(await makeSet(LISTENER));
     const broker = await stage.broker({ engine: podman.api, network: { hosts: [] }, started: false });
     const listener = ['certfile /certs/client.crt', 'keyfile /certs/client.key'];
     const lines = ['user root', 'allow_anonymous true', `listener ${port} 127.0.0.1`, ...listener];
@@ -92,7 +96,7 @@ describeWith(all(ROOT, program('podman'), BROKER), 'podman', () => {
       BROKER_URL: `mqtts://127.0.0.1:${port}`,
     });
     await daemon.says('broker_already_current');
-    await stage.certs.install(await makeSet({ sans: ['127.0.0.1'], key: 'rsa-2048' }));
+    await stage.certs.install(await makeSet(LISTENER));
     await daemon.says('reload_completed');
     await nothingFollows();
     expect(broker.restarts()).toBe(0);

@@ -1,10 +1,10 @@
 /** The probe of the upstream and the restart of the broker together: a real engine, and Mosquitto at both ends. */
 
 import { expect } from 'vitest';
-import type { Daemon } from '../support/daemon.ts';
+import type { Daemon } from '../../lab/daemon.ts';
+import type { TlsVersion } from '../../lab/real-servers.ts';
 import { authority, setOf, stranger, upstream } from '../support/demanding-upstream.ts';
 import { describeWith, ENGINE } from '../support/needs.ts';
-import type { TlsVersion } from '../support/real-servers.ts';
 import { type Broker, nothingFollows, type Stage, settled, test } from '../support/stage.ts';
 
 /** A broker that has a good set, and a watcher that probes the upstream on this port, every second. */

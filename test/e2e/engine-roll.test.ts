@@ -1,6 +1,8 @@
 /** Several brokers on one host: one by one, by the engine's own events and by what their clients see. */
 
 import { expect } from 'vitest';
+import { closedPort } from '../../lab/tls-servers.ts';
+import { until } from '../../lab/until.ts';
 import { describeWith, ENGINE } from '../support/needs.ts';
 import { startRedundantMessages } from '../support/redundant-messages.ts';
 import {
@@ -11,8 +13,6 @@ import {
   type Stage,
   test,
 } from '../support/stage.ts';
-import { closedPort } from '../support/tls-servers.ts';
-import { until } from '../support/until.ts';
 
 /** A broker that clients on this machine can reach. */
 async function reachable(

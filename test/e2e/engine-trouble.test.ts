@@ -2,10 +2,10 @@
 
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { type EngineProxy, type Fault, onRestart, startEngineProxy } from '../support/engine-proxy.ts';
+import { type EngineProxy, type Fault, onRestart, startEngineProxy } from '../../lab/engine-proxy.ts';
+import { quietly, until } from '../../lab/until.ts';
 import { describeWith, ENGINE } from '../support/needs.ts';
 import { type BrokerOptions, makeSet, nothingFollows, type Stage, settled, test } from '../support/stage.ts';
-import { quietly, until } from '../support/until.ts';
 
 const COOLDOWN_MS = 4_000;
 const COOLDOWN = { RESTART_COOLDOWN: `${COOLDOWN_MS}ms` };

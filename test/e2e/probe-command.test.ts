@@ -2,20 +2,21 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { createAuthority } from '../support/certificates.ts';
-import { PROGRAM } from '../support/daemon.ts';
-import { temporaryDirectory } from '../support/directory.ts';
+import { createAuthority } from '../../lab/certificates.ts';
+import { PROGRAM } from '../../lab/daemon.ts';
 import {
   closedPort,
   plainAlert,
   startSecondFlightRelay,
   startTcpServer,
   startTlsServer,
-} from '../support/tls-servers.ts';
-import { until } from '../support/until.ts';
+} from '../../lab/tls-servers.ts';
+import { until } from '../../lab/until.ts';
+import { temporaryDirectory } from '../support/directory.ts';
 
 const authority = await createAuthority({ cn: 'Upstream CA' });
 const server = await authority.issue({ cn: 'broker.example.com', sans: ['127.0.0.1'] });
@@ -33,6 +34,33 @@ async function refusingUpstream(): Promise<number> {
   const { port, close } = await startSecondFlightRelay(behind.port, (socket) => socket.end(plainAlert(48)));
   onTestFinished(close);
   return port;
+}
+
+/** One that sends as fast as it is read, and says no word of MQTT. */
+async function floodingUpstream(): Promise<number> {
+  const chunk = Buffer.alloc(65_536, 'x');
+  const { port, close } = await startTlsServer(server, authority.certPem, {}, (socket) => {
+    const flood = () => {
+      while (!socket.destroyed && socket.write(chunk));
+    };
+    socket.on('drain', flood);
+    flood();
+  });
+  onTestFinished(close);
+  return port;
+}
+
+/** What a probe writes, and the most memory that its process had resident. */
+async function peakOf(environment: Readonly<Record<string, string>>, mode: string) {
+  const { child, ended, stdout } = start({ ...environment, TLS_PROBE_MODE: mode });
+  let kilobytes = 0;
+  const look = setInterval(() => {
+    const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+    kilobytes = Math.max(kilobytes, Number(/VmHWM:\s*(\d+)/.exec(status)?.[1] ?? 0));
+  }, 10);
+  child.once('exit', () => clearInterval(look));
+  await ended;
+  return { megabytes: kilobytes / 1024, stdout: stdout() };
 }
 
 async function certificates(): Promise<string> {
@@ -100,6 +128,27 @@ describe('probe', () => {
     const { code, stdout } = await start(environment, '--json').ended;
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ cause: 'tcp' });
+  });
+
+  test.each(['handshake', 'mqtt'])(
+    'of an upstream that sends without end costs no memory to speak of (%s mode)',
+    async (mode) => {
+      const quiet = await peakOf(await settings(await upstream()), mode);
+      const flooded = await peakOf(await settings(await floodingUpstream()), mode);
+      expect(flooded.stdout).toContain('failed  protocol in phase');
+      expect(flooded.megabytes - quiet.megabytes).toBeLessThan(8);
+    },
+  );
+
+  test('of an upstream with control characters in its certificate prints none of them', async () => {
+    const subject = 'CN=\u001b]0;owned\u0007\u009b31m,O=\u202elaw';
+    const identity = await authority.issue({ subject, sans: ['\u001b[2Jbroker'] });
+    const { port, close } = await startTlsServer(identity, authority.certPem);
+    onTestFinished(close);
+    const { code, stdout } = await start(await settings(port)).ended;
+    expect(code).toBe(1);
+    expect(stdout).toContain('server_name_mismatch');
+    expect(stdout.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
   });
 
   test('without an upstream is a matter of settings; exit code 2', async () => {

@@ -5,9 +5,9 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { executable } from '../../lab/real-servers.ts';
 import type { LossyLinkReport } from '../support/lossy-link-run.ts';
 import { type Need, skipped } from '../support/needs.ts';
-import { executable } from '../support/real-servers.ts';
 
 const RUN = fileURLToPath(new URL('../support/lossy-link-run.ts', import.meta.url));
 const PROGRAMS = ['unshare', 'sh', 'ip', 'python3', 'mosquitto'];

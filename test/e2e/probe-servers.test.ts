@@ -4,9 +4,6 @@ import { readdir } from 'node:fs/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTlsProbe } from '../../src/adapters/tls-probe.ts';
-import type { ProbeVerdict } from '../../src/core/probe.ts';
-import { createCertificateSet, type SetContents } from '../support/certificate-set.ts';
 import {
   type Authority,
   createAuthority,
@@ -14,8 +11,7 @@ import {
   daysFromNow,
   type Issued,
   type KeyType,
-} from '../support/certificates.ts';
-import { skipped } from '../support/needs.ts';
+} from '../../lab/certificates.ts';
 import {
   executable,
   type RabbitMq,
@@ -30,9 +26,13 @@ import {
   startStunnel,
   type TlsVersion,
   type UpstreamSetup,
-} from '../support/real-servers.ts';
+} from '../../lab/real-servers.ts';
+import { closedPort, type RunningServer, startTcpServer } from '../../lab/tls-servers.ts';
+import { createTlsProbe } from '../../src/adapters/tls-probe/probe.ts';
+import type { ProbeVerdict } from '../../src/core/model/probe.ts';
+import { createCertificateSet, type SetContents } from '../support/certificate-set.ts';
+import { skipped } from '../support/needs.ts';
 import { type ProbeOptions, runProbe } from '../support/run-probe.ts';
-import { closedPort, type RunningServer, startTcpServer } from '../support/tls-servers.ts';
 
 const VERSIONS: readonly TlsVersion[] = ['TLSv1.2', 'TLSv1.3'];
 /** when the expired certificates were still good: our own check lets them pass, the server's does not */
@@ -271,8 +271,9 @@ describe.skipIf(missing('mosquitto'))(`mosquitto in particular${without('mosquit
       });
       return server.log();
     });
+    // MQTT 3.1.1 with a clean session: Mosquitto 2.0 counts its protocols, 2.1 tells the level of the protocol
     expect(log).toMatch(
-      /New client connected from 127\.0\.0\.1:\d+ as mosquitto-cert-watcher-probe-[0-9a-f]{12} \(p2, c1,/,
+      /New client connected from 127\.0\.0\.1:\d+ as mosquitto-cert-watcher-probe-[0-9a-f]{12} \(p[24], c1,/,
     );
     expect(log).toMatch(/Received DISCONNECT from mosquitto-cert-watcher-probe-/);
     expect(log).not.toMatch(/error/i);
@@ -326,6 +327,14 @@ describe.skipIf(missing('openssl'))(`openssl s_server in particular${without('op
       });
     },
   );
+
+  test.concurrent.each([
+    [2, { ok: true }],
+    [20_000, { ok: false, cause: 'protocol', hint: expect.stringMatching(/sends without end/) }],
+  ])('that sends %i session tickets', async (tickets, verdict) => {
+    const extra = ['-num_tickets', String(tickets)];
+    expect(await verdictOf(startOpensslServer, { extra }, good)).toMatchObject(verdict);
+  });
 
   test.concurrent('of TLS 1.1 is protocol', async () => {
     const extra = ['-tls1_1', '-cipher', 'DEFAULT@SECLEVEL=0'];
@@ -454,10 +463,11 @@ describe.skipIf(missing('rabbitmq-server', 'rabbitmqctl', 'epmd'))(
     afterAll(() => rabbit?.close());
 
     const REFUSED = [
-      ['of an unknown CA', 48],
-      ['without its intermediate', 48],
-      ['that has expired', 45],
-      ['that is for servers only', 40],
+      ['of an unknown CA', '48'],
+      ['without its intermediate', '48'],
+      ['that has expired', '45'],
+      // 40 in Erlang 25, 43 in 27
+      ['that is for servers only', '40|43'],
     ] as const;
 
     // in this order: the last describe changes the broker for good
@@ -480,11 +490,11 @@ describe.skipIf(missing('rabbitmq-server', 'rabbitmqctl', 'epmd'))(
         expect(verdict).toMatchObject({ ok: true, proof: 'connack', protocol: version });
       });
 
-      test.concurrent.each(REFUSED)('refuses a client certificate %s (alert %i)', async (name, alert) => {
+      test.concurrent.each(REFUSED)('refuses a client certificate %s (alert %s)', async (name, alert) => {
         const options = name === 'that has expired' ? { nowMs: THEN_MS } : {};
         for (const mode of ['handshake', 'mqtt'] as const) {
           const verdict = await runProbe(refused[name], { port: rabbit.port, mode, ...options });
-          const error = expect.stringContaining(`SSL alert number ${alert}`);
+          const error = expect.stringMatching(`SSL alert number (${alert})`);
           expect(verdict).toMatchObject({ ok: false, cause: 'client_cert_rejected', error });
         }
       });

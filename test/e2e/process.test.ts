@@ -1,16 +1,18 @@
 /** The process itself: settings, signals, exit codes and odd surroundings. Needs no engine. */
 
-import { createSocket } from 'node:dgram';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import type { Daemon } from '../support/daemon.ts';
+import { type Daemon, PROGRAM } from '../../lab/daemon.ts';
+import { until } from '../../lab/until.ts';
+import { MEASURED } from '../support/measured.ts';
 import { all, describeWith, program, ROOT } from '../support/needs.ts';
+import { OWN_RESOLVER, silentResolver } from '../support/silent-resolver.ts';
 import { makeSet, nothingFollows, SHORT, type Stage, test } from '../support/stage.ts';
-import { until } from '../support/until.ts';
 
 /** A watcher of certificates that are there, and of an engine that is not. */
 async function watchWithoutEngine(stage: Stage, settings: Readonly<Record<string, string>> = {}) {
@@ -27,7 +29,7 @@ async function endAfter(daemon: Daemon, signal: () => void) {
   return { exit, tookMs: performance.now() - sentAt, last: daemon.lines.at(-1)?.event };
 }
 
-describe.concurrent('signals', () => {
+describe.concurrent('signals', MEASURED, () => {
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     test(`${name} ends it with exit code 0 within a second, and "stopped" is its last line`, async ({
       stage,
@@ -66,42 +68,82 @@ describe.concurrent('signals', () => {
   });
 });
 
-/** A name server of this machine that hears every question and answers none; its resolv.conf. */
-async function silentResolver(stage: Stage) {
-  const server = createSocket('udp4');
-  const asked = once(server, 'message');
-  server.bind(53, '127.53.53.53');
-  await once(server, 'listening');
-  stage.onEnd(() => server.close());
-  const resolvConf = join(stage.directory, 'resolv.conf');
-  await writeFile(resolvConf, 'nameserver 127.53.53.53\n');
-  return { asked, resolvConf };
-}
+describe.concurrent('SIGHUP and SIGUSR1', MEASURED, () => {
+  test('look at once, and answer, without an end', async ({ stage }) => {
+    const daemon = await watchWithoutEngine(stage, { CHECK_INTERVAL: '1h', LOG_LEVEL: 'debug' });
+    await daemon.says('restart_failed');
+    const before = daemon.count('state_path');
+    daemon.signal('SIGHUP');
+    await until('another look', () => daemon.count('state_path') > before);
+    daemon.signal('SIGUSR1');
+    await daemon.says('restart_requested');
+    const { exit } = await endAfter(daemon, () => daemon.signal('SIGTERM'));
+    expect(exit).toEqual({ code: 0, signal: null });
+  });
 
-describeWith(all(ROOT, program('unshare')), 'a resolver that never answers', () => {
-  test('does not keep SIGTERM from ending it within a second, with exit code 0', async ({ stage }) => {
-    const { asked, resolvConf } = await silentResolver(stage);
-    await stage.certs.install(await makeSet());
-    const withResolver = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
-    const settings = { ...SHORT, CERT_DIR: stage.certs.path, ENABLE_TLS_PROBE: 'true' };
-    const daemon = stage.daemon(
-      { ...settings, DOCKER_SOCK: '/nowhere.sock', UPSTREAM_ADDR: 'broker.example.com' },
-      { wrapper: ['unshare', '--mount', 'sh', '-c', withResolver, resolvConf] },
-    );
-    await asked;
+  test('in a flood cost few lines, and its end comes within a second as ever', async ({ stage }) => {
+    const daemon = await watchWithoutEngine(stage, { CHECK_INTERVAL: '1h', LOG_LEVEL: 'debug' });
+    await daemon.says('restart_failed');
+    const flood = setInterval(() => {
+      for (const name of ['SIGHUP', 'SIGUSR1'] as const) daemon.signal(name);
+    }, 1);
+    stage.onEnd(() => clearInterval(flood));
+    await daemon.says('restart_requested');
+    await nothingFollows();
+    const told = daemon.lines.length;
     const { exit, tookMs, last } = await endAfter(daemon, () => daemon.signal('SIGTERM'));
     expect({ exit, last }).toEqual({ exit: { code: 0, signal: null }, last: 'stopped' });
     expect(tookMs).toBeLessThan(1_000);
+    expect(told).toBeLessThan(30);
+  });
+
+  test('do not disturb a command that looks once', async ({ stage }) => {
+    await stage.certs.install(await makeSet());
+    const settings = { ...SHORT, CERT_DIR: stage.certs.path, DOCKER_SOCK: join(stage.directory, 'none') };
+    const command = spawn(PROGRAM.node, [PROGRAM.main, 'check'], { env: settings, stdio: 'ignore' });
+    const ended = once(command, 'exit');
+    await until('its handlers', () => catchesHangup(command.pid ?? 0));
+    for (const name of ['SIGHUP', 'SIGUSR1', 'SIGHUP'] as const) command.kill(name);
+    // there is no engine
+    expect(await ended).toEqual([2, null]);
   });
 });
 
+/** Whether a process has a handler for SIGHUP, signal 1, the last that it sets up (proc_pid_status(5), SigCgt). */
+function catchesHangup(pid: number): boolean {
+  const caught = /^SigCgt:\t[0-9a-f]*([0-9a-f])$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return (Number.parseInt(caught ?? '0', 16) & 1) === 1;
+}
+
+describeWith(OWN_RESOLVER, 'a resolver that never answers', () => {
+  test(
+    'does not keep SIGTERM from ending it within a second, with exit code 0',
+    MEASURED,
+    async ({ stage }) => {
+      const { asked, wrapper } = await silentResolver(stage);
+      await stage.certs.install(await makeSet());
+      const settings = { ...SHORT, CERT_DIR: stage.certs.path, ENABLE_TLS_PROBE: 'true' };
+      const daemon = stage.daemon(
+        { ...settings, DOCKER_SOCK: '/nowhere.sock', UPSTREAM_ADDR: 'broker.example.com' },
+        { wrapper },
+      );
+      await asked;
+      const { exit, tookMs, last } = await endAfter(daemon, () => daemon.signal('SIGTERM'));
+      expect({ exit, last }).toEqual({ exit: { code: 0, signal: null }, last: 'stopped' });
+      expect(tookMs).toBeLessThan(1_000);
+    },
+  );
+});
+
 describeWith(all(ROOT, program('unshare')), 'as PID 1', () => {
-  test('SIGTERM ends it with exit code 0', async ({ stage }) => {
+  test('SIGHUP and SIGUSR1 are heard, and SIGTERM ends it with exit code 0', async ({ stage }) => {
     const settings = { ...SHORT, CERT_DIR: stage.certs.path, DOCKER_SOCK: '/nowhere.sock' };
     const daemon = stage.daemon(settings, { wrapper: ['unshare', '--pid', '--fork', '--kill-child'] });
     await daemon.says('cert_missing');
     const pid = childOf(daemon.pid);
     expect(pidInItsNamespace(pid)).toBe(1);
+    for (const name of ['SIGHUP', 'SIGUSR1'] as const) process.kill(pid, name);
+    await daemon.says('restart_requested');
     const { exit, last } = await endAfter(daemon, () => process.kill(pid, 'SIGTERM'));
     expect({ exit, last }).toEqual({ exit: { code: 0, signal: null }, last: 'stopped' });
   });
@@ -129,8 +171,10 @@ const WRONG = {
   STABILITY_WINDOW: 'ten seconds',
   RESTART_COOLDOWN: '5 min',
   RESTART_SPLAY: '-1h',
+  RESTART_WINDOW: 'Mon 02:00-02:00',
+  RESTART_WINDOW_TZ: 'Atlantis',
   EXPIRY_WARN_DAYS: '1.5',
-  DOCKER_HOST: 'ssh://root@host',
+  DOCKER_HOST: 'ssh://host',
   RESTART_STOP_TIMEOUT: '10 s',
   RESTART_VERIFY_TIMEOUT: 'forever',
   MOSQUITTO_LABEL: 'a key',

@@ -6,22 +6,31 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { chown, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, chown, cp, lstat, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as v from 'valibot';
 import { beforeAll, expect } from 'vitest';
+import { createCertDirectory } from '../../lab/cert-directory.ts';
+import { createAuthority } from '../../lab/certificates.ts';
+import { startEngineProxy } from '../../lab/engine-proxy.ts';
+import { executable, type RealServer, startMosquitto } from '../../lab/real-servers.ts';
+import { closedPort } from '../../lab/tls-servers.ts';
+import { quietly, until } from '../../lab/until.ts';
 import manifest from '../../package.json' with { type: 'json' };
-import { createAuthority } from '../support/certificates.ts';
-import { startEngineProxy } from '../support/engine-proxy.ts';
+import {
+  everySecondAnswerDeep,
+  floodHttp,
+  startFloodingUpstream,
+  startHostileBroker,
+} from '../support/attackers.ts';
+
+import { MEASURED } from '../support/measured.ts';
 import { startNameServer } from '../support/name-server.ts';
 import { all, describeWith, ENGINE, engineSocketPath, program, ROOT } from '../support/needs.ts';
-import { executable, type RealServer, startMosquitto } from '../support/real-servers.ts';
 import { REPOSITORY, SHIPPING, ship, thisTarget } from '../support/shipping.ts';
 import { startSocketProxy } from '../support/socket-proxy.ts';
 import { type Broker, nothingFollows, type Stage, test } from '../support/stage.ts';
-import { closedPort } from '../support/tls-servers.ts';
-import { until } from '../support/until.ts';
 import {
   type ContainerChanges,
   startWatcherContainer,
@@ -31,6 +40,7 @@ import {
 
 const DIRECT = 'docker-compose.yml';
 const PROXIED = 'deploy/docker-compose.socket-proxy.yml';
+const TWO_PHASES = 'deploy/docker-compose.two-phases.yml';
 const IMAGE = `mosquitto-cert-watcher:${manifest.version}`;
 
 /** The compose files give the watcher these: the uid, the group of the socket, and mosquitto's group for the key. */
@@ -50,16 +60,18 @@ let serial = 0;
 
 const needs = all(SHIPPING, ROOT, ENGINE, program('docker'));
 
+const SOURCE_URL = 'https://git.example.org/edge/mosquitto-cert-watcher';
+
 let image: Promise<string> | undefined;
 
 /** As `make docker` makes it; once for all tests. */
 async function makeImage() {
-  image ??= ship('image', [], { env: { DOCKER_HOST: `unix://${engineSocketPath()}` } });
+  image ??= ship('image', [], { env: { DOCKER_HOST: `unix://${engineSocketPath()}`, SOURCE_URL } });
   await image;
 }
 
 /** Installs a new set, whose key mosquitto's group may read; resolves with the name that it is issued for. */
-async function rotate({ certs }: Stage): Promise<string> {
+async function rotate({ certs }: Pick<Stage, 'certs'>): Promise<string> {
   serial += 1;
   const name = `site-${serial}`;
   const { chainPem, keyPem } = await authority.issue({ cn: name });
@@ -84,7 +96,9 @@ async function createSite(stage: Stage) {
   stage.onEnd(upstream.close);
   const first = await rotate(stage);
   const broker = await stage.broker({ network: { hosts: [HOSTS_LINE] }, started: false });
-  await broker.configure('mosquitto.conf', await bridgeTo(upstream.port));
+  const brokerPort = await closedPort();
+  await broker.configure('mosquitto.conf', await bridgeTo(upstream.port, brokerPort));
+  await broker.configure('acl', await readFile(join(REPOSITORY, 'deploy/mosquitto/acl'), 'utf8'));
   await broker.start();
   const socketPath = join(stage.directory, 'docker.sock');
   const access = { uid: 0, gid: SOCKET_GID, mode: 0o660 };
@@ -107,6 +121,7 @@ async function createSite(stage: Stage) {
       const settings = {
         ...HURRY,
         MOSQUITTO_CONTAINER: broker.name,
+        BROKER_URL: `mqtt://127.0.0.1:${brokerPort}`,
         UPSTREAM_ADDR: `${UPSTREAM}:${upstream.port}`,
         METRICS_PORT: String(metricsPort),
         ...changes.settings,
@@ -134,17 +149,51 @@ async function loggedIn(upstream: RealServer, name: string): Promise<void> {
 }
 
 function mountsIn(composeFile: string, { '/var/run/docker.sock': socket, ...rest }: Record<string, string>) {
-  return composeFile === DIRECT && socket !== undefined ? { ...rest, '/var/run/docker.sock': socket } : rest;
+  return composeFile !== PROXIED && socket !== undefined ? { ...rest, '/var/run/docker.sock': socket } : rest;
 }
 
 /** deploy/mosquitto/mosquitto.conf with the ports and paths of the test. */
-async function bridgeTo(port: number): Promise<string> {
+async function bridgeTo(port: number, brokerPort: number): Promise<string> {
   const shipped = await readFile(join(REPOSITORY, 'deploy/mosquitto/mosquitto.conf'), 'utf8');
   return `user root\n${shipped
-    .replace('listener 1883', `listener ${await closedPort()} 127.0.0.1`)
+    .replace('listener 1883', `listener ${brokerPort} 127.0.0.1`)
     .replace('/mosquitto/data/', '/')
+    .replace('/mosquitto/config/', '/config/')
     .replace(`address ${UPSTREAM}:8883`, `address ${UPSTREAM}:${port}`)}`;
 }
+
+describeWith(needs, 'the image in the 128 MB of docker-compose.yml, attacked from every side at once', () => {
+  beforeAll(makeImage);
+
+  test('makes a rotation on time, writes little, and is well afterwards', async ({ stage }) => {
+    const site = await createSite(stage);
+    const settings = {
+      BROKER_URL: `mqtt://127.0.0.1:${await startHostileBroker(stage)}`,
+      UPSTREAM_ADDR: `${UPSTREAM}:${await startFloodingUpstream(stage, identity, authority.certPem)}`,
+      TLS_PROBE_INTERVAL: '1s',
+    };
+    const watcher = await site.start({ settings });
+    await watcher.says('broker_already_current');
+    const { startedAt } = await watcher.inspect();
+    site.engine.setRule(everySecondAnswerDeep());
+    floodHttp(stage, site.metricsPort, 8);
+    // a writer that leaves a megabyte of nothing before it writes the set
+    await writeFile(
+      join(stage.certs.path, 'client.crt'),
+      Buffer.alloc(2 ** 20, '-----BEGIN CERTIFICATE-----\n'),
+    );
+    await quietly(3_000, 'the attack has to have its effect');
+    await rotate(stage);
+    const writtenAt = performance.now();
+    await watcher.says('mosquitto_restart_triggered');
+    expect(performance.now() - writtenAt).toBeLessThan(5_000);
+    await watcher.says('restart_completed');
+    expect(site.broker.restarts()).toBe(1);
+    expect((await watcher.inspect()).startedAt).toBe(startedAt);
+    expect(await textAt(site.metricsPort, '/healthz')).toMatch(/^ok/);
+    expect((await watcher.log()).length).toBeLessThan(300);
+  }, 90_000);
+});
 
 describeWith(needs, 'the image, with the settings of docker-compose.yml', () => {
   beforeAll(makeImage);
@@ -178,6 +227,33 @@ describeWith(needs, 'the image, with the settings of docker-compose.yml', () => 
       expect.arrayContaining(['cert_parsed', 'tls_probe_success', 'mosquitto_restart_triggered']),
     );
     expect(log.filter(({ level }) => level !== 'info')).toEqual([]);
+  });
+
+  test('in two phases takes the live directory over and promotes a set, with no right but that of a group', async ({
+    stage,
+  }) => {
+    const site = await createSite(stage);
+    await chown(stage.certs.path, UID, KEY_GID);
+    await chmod(stage.certs.path, 0o2770);
+    const incoming = await createCertDirectory(join(stage.directory, 'incoming'));
+    for (const file of ['ca.crt', 'client.crt', 'client.key']) {
+      await cp(join(stage.certs.path, file), join(incoming.path, file));
+      await chown(join(incoming.path, file), 0, KEY_GID);
+    }
+    const watcher = await site.start({ mounts: { '/incoming': incoming.path } }, TWO_PHASES);
+    await watcher.says('broker_already_current');
+    const liveKey = join(stage.certs.path, 'client.key');
+    await until('the take-over', async () => (await lstat(liveKey)).isSymbolicLink());
+    expect(site.broker.restarts()).toBe(0);
+    const second = await rotate({ certs: incoming });
+    await watcher.says('set_promoted');
+    await watcher.says('restart_completed');
+    await site.bridged(second);
+    await nothingFollows();
+    expect(site.broker.restarts()).toBe(1);
+    const { uid, gid, mode } = await stat(liveKey);
+    expect({ uid, gid, mode: mode & 0o777 }).toEqual({ uid: UID, gid: KEY_GID, mode: 0o640 });
+    expect((await watcher.log()).filter(({ level }) => level !== 'info')).toEqual([]);
   });
 
   test('is found healthy by its own health check', async ({ stage }) => {
@@ -227,6 +303,8 @@ describeWith(needs, 'the image, with the settings of docker-compose.yml', () => 
     await before.says('broker_already_current');
     await rotate(stage);
     await before.says('restart_completed');
+    // what it has said last is on disk when it ends
+    await before.stop();
     await before.remove();
     const after = await site.start({ settings: { LOG_LEVEL: 'debug' } });
     await until('the set to be recognized', async () =>
@@ -250,13 +328,13 @@ describeWith(needs, 'the image, with the settings of docker-compose.yml', () => 
     await nameServer.asked;
   });
 
-  test('as PID 1 ends within a second after SIGTERM, with exit code 0', async ({ stage }) => {
+  test('as PID 1 ends within a second after SIGTERM, with exit code 0', MEASURED, async ({ stage }) => {
     const watcher = await (await createSite(stage)).start();
     await watcher.says('tls_probe_success');
-    expect(await endOf(watcher)).toEqual({ exitCode: 0, isPrompt: true, last: 'stopped' });
+    expect(await endOf(watcher, stage)).toEqual({ exitCode: 0, isPrompt: true, last: 'stopped' });
   });
 
-  test('as PID 1 ends as fast while a name server keeps it waiting', async ({ stage }) => {
+  test('as PID 1 ends as fast while a name server keeps it waiting', MEASURED, async ({ stage }) => {
     const nameServer = await startNameServer('127.53.53.55');
     stage.onEnd(nameServer.close);
     const watcher = await (await createSite(stage)).start({
@@ -264,7 +342,7 @@ describeWith(needs, 'the image, with the settings of docker-compose.yml', () => 
       mounts: { '/etc/resolv.conf': await resolvConf(stage, nameServer.address) },
     });
     await nameServer.asked;
-    expect(await endOf(watcher)).toEqual({ exitCode: 0, isPrompt: true, last: 'stopped' });
+    expect(await endOf(watcher, stage)).toEqual({ exitCode: 0, isPrompt: true, last: 'stopped' });
   });
 });
 
@@ -295,6 +373,10 @@ describeWith(needs, 'the image', () => {
       'org.opencontainers.image.title': 'mosquitto-cert-watcher',
       'org.opencontainers.image.version': manifest.version,
       'org.opencontainers.image.licenses': manifest.license,
+      'org.opencontainers.image.vendor': 'mosquitto-cert-watcher maintainers',
+      'org.opencontainers.image.source': SOURCE_URL,
+      'org.opencontainers.image.url': SOURCE_URL,
+      'org.opencontainers.image.documentation': `${SOURCE_URL}#readme`,
       'org.opencontainers.image.revision': expect.stringMatching(`^${hash.slice(0, 7)}(-modified)?$`),
       'org.opencontainers.image.created': new Date(Number(seconds) * 1_000).toISOString(),
     });
@@ -307,6 +389,49 @@ describeWith(needs, 'the image', () => {
       Healthcheck: { Test: ['CMD', '/mosquitto-cert-watcher', 'healthcheck'] },
     });
   });
+});
+
+describeWith(needs, 'two watchers of one broker', () => {
+  beforeAll(makeImage);
+
+  /** Rotates again and again; after each, when the broker has been up for longer than the cooldown, one more restart. */
+  async function rotateOften(stage: Stage, broker: Broker, times: number) {
+    for (let rotation = 1; rotation <= times; rotation++) {
+      await rotate(stage);
+      await broker.events.next('restart', { skip: rotation - 1 });
+      await until('the cooldown of both to be over', async () => {
+        const { startedAt } = await broker.inspect();
+        return Date.now() - Date.parse(startedAt) > 4_000;
+      });
+      expect(broker.restarts(), `restarts after ${rotation} rotations`).toBe(rotation);
+    }
+  }
+
+  test('in containers make one restart for each of 20 rotations', async ({ stage }) => {
+    const site = await createSite(stage);
+    const ports = [site.metricsPort, await closedPort()];
+    const watchers = [];
+    for (const port of ports) watchers.push(await site.start({ settings: { METRICS_PORT: String(port) } }));
+    // they share a state file: one that starts after the other has written it knows already that the broker is current
+    for (const watcher of watchers) await watcher.says('cert_parsed');
+    await rotateOften(stage, site.broker, 20);
+    const lines = (await Promise.all(watchers.map(({ log }) => log()))).flat();
+    expect(lines.filter(({ event }) => event === 'restart_completed')).toHaveLength(20);
+    expect(lines.filter(({ level }) => level === 'error')).toEqual([]);
+  }, 300_000);
+
+  test('of which one is a process of the host make one restart for a rotation, by the one in the container', async ({
+    stage,
+  }) => {
+    const site = await createSite(stage);
+    // the process is the older one, but the container cannot see it
+    const unit = stage.watch(site.broker, HURRY);
+    await unit.says('broker_already_current');
+    const watcher = await site.start();
+    await watcher.says('broker_already_current');
+    await rotateOften(stage, site.broker, 5);
+    expect(unit.count('restart_completed')).toBe(0);
+  }, 120_000);
 });
 
 /** What the proxy has to refuse for the container `name`, whose id begins with `id`. */
@@ -334,9 +459,10 @@ const REFUSED: readonly (readonly [method: string, path: (name: string, id: stri
   ['GET', () => '/containers/other/json'],
   ['POST', () => '/containers/other/restart'],
   ['GET', (name) => `/containers/${name}2/json`],
-  ['POST', (name) => `/containers/2${name}/restart`],
+  ['POST', (name) => `/containers/${name}/restart`],
   ['GET', (_name, id) => `/containers/${id}/json`],
-  ['POST', (_name, id) => `/v1.41/containers/${id}/restart`],
+  ['POST', (_name, id) => `/v1.41/containers/${id.slice(0, 12)}/restart`],
+  ['POST', (_name, id) => `/containers/${id}/stop`],
   ['GET', (name) => `/containers/json?all=/containers/${name}/json`],
   ['POST', (name) => `/containers/create?name=/containers/${name}/restart`],
   ['GET', (name) => `/containers/json#/containers/${name}/json`],
@@ -382,13 +508,16 @@ describeWith(
       await nothingFollows();
       expect(site.broker.restarts()).toBe(1);
       const kinds = site.engine.calls.map(({ method, path }) =>
-        `${method} ${path}`.replace(/\?.*/, '').replace(/ \/v1\.\d+/, ' /v1.x'),
+        `${method} ${path}`
+          .replace(/\?.*/, '')
+          .replace(/ \/v1\.\d+/, ' /v1.x')
+          .replace(/[0-9a-f]{64}/, '{id}'),
       );
       expect(new Set(kinds)).toEqual(
         new Set([
           'GET /_ping',
           `GET /v1.x/containers/${site.broker.name}/json`,
-          `POST /v1.x/containers/${site.broker.name}/restart`,
+          'POST /v1.x/containers/{id}/restart',
         ]),
       );
     });
@@ -425,13 +554,16 @@ async function resolvConf({ directory }: Stage, address: string): Promise<string
   return file;
 }
 
-/** How it ends when the engine stops it. */
-async function endOf(watcher: WatcherContainer) {
-  const toldAt = performance.now();
+/** How it ends when the engine stops it; by the engine's own clock, without what the engine does behind it. */
+async function endOf(watcher: WatcherContainer, { engine }: Stage) {
+  const toldAtMs = Date.now();
   await watcher.stop();
-  const isPrompt = performance.now() - toldAt < 1_000;
-  const { exitCode } = await watcher.inspect();
-  return { exitCode, isPrompt, last: (await watcher.log()).at(-1)?.event };
+  const { State: state } = v.parse(
+    v.object({ State: v.object({ ExitCode: v.number(), FinishedAt: v.string() }) }),
+    JSON.parse(await engine.ask('GET', `/containers/${watcher.name}/json`)),
+  );
+  const isPrompt = Date.parse(state.FinishedAt) - toldAtMs < 1_000;
+  return { exitCode: state.ExitCode, isPrompt, last: (await watcher.log()).at(-1)?.event };
 }
 
 /** What the kernel says about the process. */

@@ -2,7 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -12,6 +12,8 @@ import { all, describeWith } from '../support/needs.ts';
 import { copyOfRepository, DEBIAN_MIRROR, SHIPPING, ship } from '../support/shipping.ts';
 
 const EXECUTABLES = ['mosquitto-cert-watcher-linux-amd64', 'mosquitto-cert-watcher-linux-arm64'];
+
+const PACKAGES = ['amd64', 'arm64'].map((arch) => `mosquitto-cert-watcher_${manifest.version}_${arch}.deb`);
 
 /** Images have their own test. */
 const WITHOUT_ENGINE = { DOCKER_HOST: 'unix:///nowhere.sock' };
@@ -24,12 +26,13 @@ describeWith(all(SHIPPING, DEBIAN_MIRROR), 'a release', () => {
     root = await copyOfRepository();
     await writeFile(join(root, 'CHANGELOG.md'), '# Changelog\n\n## Unreleased\n\n- Something new\n');
     said = await ship('release', ['--draft'], { root, env: WITHOUT_ENGINE });
-  });
+    // two packages of 30 MB are compressed
+  }, 300_000);
   afterAll(() => rm(root, { recursive: true, force: true }));
 
   const released = (name: string) => join(root, 'dist', 'release', name);
 
-  test('holds executables, bills of materials, licences, changes and checksums', async () => {
+  test('holds executables, Debian packages, bills of materials, licences, changes and checksums', async () => {
     expect((await readdir(released('.'))).toSorted()).toEqual(
       [
         'CHANGES.md',
@@ -37,6 +40,7 @@ describeWith(all(SHIPPING, DEBIAN_MIRROR), 'a release', () => {
         'THIRD-PARTY-LICENSES.txt',
         ...EXECUTABLES,
         ...EXECUTABLES.map((name) => `${name}.cdx.json`),
+        ...PACKAGES,
       ].toSorted(),
     );
   });
@@ -64,6 +68,15 @@ describeWith(all(SHIPPING, DEBIAN_MIRROR), 'a release', () => {
       );
     },
   );
+
+  test.for(PACKAGES)('holds in %s the executable of that machine', async (name) => {
+    const arch = name.includes('arm64') ? 'arm64' : 'amd64';
+    const tree = await mkdtemp(join(root, 'dist', 'unpacked-'));
+    await promisify(execFile)('dpkg-deb', ['--extract', released(name), tree]);
+    expect(await sha256Of(join(tree, 'usr', 'bin', 'mosquitto-cert-watcher'))).toBe(
+      await sha256Of(released(`mosquitto-cert-watcher-linux-${arch}`)),
+    );
+  });
 
   test('carries the licence of everything in the bundle', async () => {
     const licences = await readFile(released('THIRD-PARTY-LICENSES.txt'), 'utf8');

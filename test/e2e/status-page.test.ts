@@ -3,13 +3,13 @@
 import axe, { type AxeResults } from 'axe-core';
 import type { Page } from 'playwright-core';
 import { afterAll, test as base, beforeAll, describe, expect } from 'vitest';
-import { startWeb, type Web } from '../../src/surfaces/web.ts';
-import { type Browser, CHROMIUM, launchBrowser } from '../support/browser.ts';
-import * as fix from '../support/core-fixtures.ts';
-import { SITUATIONS, worldIn } from '../support/situations.ts';
-import { closedPort } from '../support/tls-servers.ts';
-import { until } from '../support/until.ts';
-import type { World } from '../support/world.ts';
+import { type Browser, CHROMIUM, launchBrowser } from '../../lab/browser.ts';
+import * as fix from '../../lab/core-fixtures.ts';
+import { SITUATIONS, worldIn } from '../../lab/situations.ts';
+import { closedPort } from '../../lab/tls-servers.ts';
+import { until } from '../../lab/until.ts';
+import type { World } from '../../lab/world.ts';
+import { startWeb, type Web } from '../../src/surfaces/web/web.ts';
 
 const VERSION = '1.2.3';
 

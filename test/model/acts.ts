@@ -4,8 +4,9 @@
  */
 
 import fc from 'fast-check';
-import * as fix from '../support/core-fixtures.ts';
-import type { World } from '../support/world.ts';
+import * as fix from '../../lab/core-fixtures.ts';
+import type { HealthCheck, World } from '../../lab/world.ts';
+import type { ContainerState } from '../../src/core/model/container.ts';
 
 export interface Gateway {
   readonly world: World;
@@ -14,6 +15,8 @@ export interface Gateway {
   /** the upstream answers nobody */
   upstreamDown: boolean;
   clockHasJumped: boolean;
+  /** sets that lay on disk when the operator wanted a restart */
+  readonly waivers: string[];
   /** how often the watcher was killed */
   kills: number;
   /** sets that the upstream has refused to the present watcher, with when */
@@ -35,6 +38,8 @@ export interface Act {
   readonly stops?: true;
   /** after it, the broker may be told to be unhealthy, or running with what nobody can know */
   readonly clouds?: true;
+  /** somebody is quicker than the call after a look, which shows in the id of a container; a unit has none */
+  readonly outruns?: true;
   run(gateway: Gateway): Promise<void> | void;
 }
 
@@ -112,19 +117,84 @@ const engine: readonly Act[] = [
   ),
 ];
 
+/** The broker ends: by a stop of somebody's, or by itself, which a restart policy does not let be. */
+function end(name: string, ended: Partial<ContainerState>): Act {
+  return act(name, ({ world }) => {
+    const { broker } = world;
+    if (broker?.status !== 'running') return;
+    world.broker = { ...broker, up: false, status: 'exited', ...ended };
+  });
+}
+
+const BY_A_CRASH = { finishedAt: 'by a crash' };
+const policy = (name: string, retries = 0) => ({ restartPolicy: { name, retries } });
+
+/** How brokers end, under each restart policy that would have it so. */
+const ends: readonly Act[] = [
+  ...[0, 130, 143].map((exitCode) =>
+    end(`somebody stops the broker: ${exitCode}`, { exitCode, finishedAt: BY_HAND, ...policy('no') }),
+  ),
+  ...['always', 'unless-stopped', 'on-failure'].map((name) =>
+    end(`somebody stops the broker under the restart policy ${name}: 137`, {
+      exitCode: 137,
+      finishedAt: BY_HAND,
+      ...policy(name),
+    }),
+  ),
+  ...[1, 137, 139].map((exitCode) =>
+    end(`the broker crashes: ${exitCode}`, { exitCode, ...BY_A_CRASH, ...policy('no') }),
+  ),
+  end('the kernel kills something in the broker, which ends', {
+    exitCode: 0,
+    oomKilled: true,
+    ...BY_A_CRASH,
+    ...policy('no'),
+  }),
+  end('the broker crashes as often as its restart policy lets it', {
+    exitCode: 1,
+    restartCount: 3,
+    ...BY_A_CRASH,
+    ...policy('on-failure', 3),
+  }),
+  end('the engine cannot start the broker', {
+    exitCode: 128,
+    startError: 'no such device',
+    ...BY_A_CRASH,
+    ...policy('always'),
+  }),
+];
+
+function check(name: string, of: HealthCheck | undefined): Act {
+  return act(name, ({ world }) => {
+    for (const broker of world.brokers.values()) broker.check = of;
+  });
+}
+
+const health: readonly Act[] = [
+  check('from now on the broker has a health check that takes longer than a restart is verified', {
+    says: 'healthy',
+    afterMs: 45_000,
+  }),
+  { ...check('from now on the health check fails', { says: 'unhealthy', afterMs: 45_000 }), clouds: true },
+  {
+    ...check('from now on the health check never comes', {
+      says: 'healthy',
+      afterMs: Number.POSITIVE_INFINITY,
+    }),
+    clouds: true,
+  },
+  check('from now on the broker has no health check', undefined),
+  act('somebody pauses the broker', ({ world }) => world.pause()),
+  act('somebody pauses the broker right after its restart', async ({ world }) => {
+    const before = world.restarts.length;
+    for (let step = 0; step < 150 && world.restarts.length === before; step++) await world.advance(100);
+    world.pause();
+  }),
+  act('somebody lets the broker go on', ({ world }) => world.unpause()),
+];
+
 const broker: readonly Act[] = [
   act('somebody starts the broker', ({ world }) => world.startByHand(), { hides: true }),
-  act('the broker crashes', ({ world }) => {
-    if (world.broker?.up !== true) return;
-    world.broker = { ...world.broker, up: false, status: 'exited', exitCode: 1, finishedAt: 'by a crash' };
-  }),
-  act('somebody stops the broker', ({ world }) => {
-    if (world.broker?.up !== true) return;
-    world.broker = {
-      ...world.broker,
-      ...{ up: false, status: 'exited', exitCode: 0, finishedAt: BY_HAND },
-    };
-  }),
   act(
     'the container is removed',
     ({ world }) => {
@@ -132,17 +202,34 @@ const broker: readonly Act[] = [
     },
     { needsStateFile: true },
   ),
+  act('the container is created again', ({ world }) => world.recreate(), {
+    needsStateFile: true,
+    hides: true,
+  }),
+  act(
+    'the container is created again right after a look at it',
+    async ({ world }) => {
+      world.afterInspection = () => {
+        world.afterInspection = undefined;
+        world.recreate();
+      };
+      world.write('C');
+      await world.advance(15_000);
+      world.afterInspection = undefined;
+    },
+    { needsStateFile: true, hides: true, outruns: true },
+  ),
   act(
     'from now on the broker dies after its start',
     ({ world }) => {
-      world.nextStart = { up: false, status: 'exited', exitCode: 1 };
+      world.nextStart = { up: false, status: 'exited', exitCode: 1, ...policy('no') };
     },
     { clouds: true },
   ),
   act(
     'a set comes with which the broker dies',
     async ({ world }) => {
-      world.nextStart = { up: false, status: 'exited', exitCode: 1 };
+      world.nextStart = { up: false, status: 'exited', exitCode: 1, ...policy('no') };
       world.write('B');
       // longer than two cooldowns
       await world.advance(150_000);
@@ -209,6 +296,11 @@ const rest: readonly Act[] = [
     for (let step = 0; step < 150 && world.asks.length === before; step++) await world.advance(100);
     kill(gateway);
   }),
+  act('the operator wants the restart now', ({ world, waivers }) => {
+    if (world.files.kind === 'complete') waivers.push(world.files.fingerprint);
+    world.request('restart');
+  }),
+  act('the operator wants a look', ({ world }) => world.request('look')),
   jump('the clock jumps forward', HOUR_MS),
   jump('the clock jumps back', -HOUR_MS),
 ];
@@ -222,7 +314,8 @@ export const anyAct: fc.Arbitrary<Act> = fc.oneof(
   { weight: 4, arbitrary: wait },
   { weight: 4, arbitrary: fc.constantFrom(...files) },
   { weight: 3, arbitrary: fc.constantFrom(...engine) },
-  { weight: 3, arbitrary: fc.constantFrom(...broker) },
+  { weight: 3, arbitrary: fc.oneof(fc.constantFrom(...broker), fc.constantFrom(...ends)) },
+  { weight: 1, arbitrary: fc.constantFrom(...health) },
   { weight: 1, arbitrary: fc.constantFrom(...upstream) },
   { weight: 2, arbitrary: fc.constantFrom(...rest) },
 );

@@ -7,12 +7,14 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { REASONS, type State } from '../../src/core/branches.ts';
-import { type BrokerState, startedAfter } from '../../src/core/broker.ts';
-import type { Settings } from '../../src/core/settings.ts';
-import * as fix from '../support/core-fixtures.ts';
-import { createWorld } from '../support/world.ts';
+import * as fix from '../../lab/core-fixtures.ts';
+import { createWorld } from '../../lab/world.ts';
+import { REASONS, type State } from '../../src/core/decision/diagram.ts';
+import { conditionOf, startedAfter } from '../../src/core/model/broker.ts';
+import type { ContainerState } from '../../src/core/model/container.ts';
+import type { Settings } from '../../src/core/model/settings.ts';
 import { type Act, anyAct, BY_HAND, type Gateway, GOOD } from './acts.ts';
+import { isAllowed, OFTEN, OFTEN_MS } from './often.ts';
 
 const COOLDOWN_MS = 60_000;
 /** longer than a probe takes in the simulated gateway */
@@ -24,6 +26,11 @@ const SEED = Number(process.env['SEED'] ?? 20_261_125);
 
 /** A million cycles of the loop, if not fewer are asked for. */
 const PROMISED_CYCLES = process.env['HISTORIES'] === undefined && HISTORY === undefined ? 1_000_000 : 0;
+
+/** Of a broker that is a unit of systemd, which share all but the look and the call with a container. */
+const UNIT_HISTORIES = Math.ceil(HISTORIES / 9);
+
+type Kind = 'container' | 'unit';
 
 interface History {
   readonly acts: readonly Act[];
@@ -40,13 +47,19 @@ const history: fc.Arbitrary<History> = fc.record({
     metricsEnabled: fc.boolean(),
     stabilityWindowMs: fc.constantFrom(0, 1_000, 10_000),
     splayMs: fc.constantFrom(0, 0, 20_000),
+    restartWindow: fc.oneof(
+      { weight: 7, arbitrary: fc.constant(undefined) },
+      { weight: 1, arbitrary: fc.constant(OFTEN) },
+    ),
   }),
 });
 
-async function play({ acts, withStateFile, settings }: History): Promise<Gateway> {
+async function play({ acts, withStateFile, settings }: History, kind: Kind): Promise<Gateway> {
   const world = createWorld({
     withStateFile,
-    settings: { cooldownMs: COOLDOWN_MS, probeIntervalMs: 20_000, ...settings },
+    ...(kind === 'unit' && { unit: {} }),
+    // an id of somebody else's container begins like that
+    settings: { targetLabel: 'a7', cooldownMs: COOLDOWN_MS, probeIntervalMs: 20_000, ...settings },
   });
   const gateway: Gateway = {
     world,
@@ -55,7 +68,8 @@ async function play({ acts, withStateFile, settings }: History): Promise<Gateway
     clockHasJumped: false,
     kills: 0,
     refusals: [],
-    watcher: { kill: () => undefined, stop: async () => undefined },
+    waivers: [],
+    watcher: { kill: () => undefined, hang: () => undefined, stop: async () => undefined },
   };
   world.verdict = ({ fingerprint, identity }) => {
     if (fingerprint === 'mismatched')
@@ -76,6 +90,7 @@ async function play({ acts, withStateFile, settings }: History): Promise<Gateway
   for (const act of acts) {
     // times are all that a watcher without a state file has to go by after it was killed
     if (act.needsStateFile && !withStateFile) continue;
+    if (act.outruns && kind === 'unit') continue;
     await act.run(gateway);
     // an excursion that is over before anybody looks again is no excursion
     await world.advance(3_000);
@@ -89,18 +104,23 @@ async function recover(gateway: Gateway, acts: readonly Act[]) {
   world.engineDown = undefined;
   world.restartCall = 'works';
   world.nextStart = {};
+  for (const broker of world.brokers.values()) broker.check = undefined;
+  world.unpause();
   gateway.upstreamDown = false;
-  // a container that is made anew is started with what lies there
+  // a container that is made again is started with what lies there
   if (world.broker === undefined) world.startByHand();
   const { files } = world;
   const isGood = files.kind === 'complete' && GOOD.includes(files.fingerprint);
   // a set with which the broker has died is not tried again: that is a promise too
   if (!isGood || acts.some(({ clouds }) => clouds)) world.write('E');
-  await world.advance(5 * COOLDOWN_MS);
+  // a window comes within ten minutes
+  const untilOpenMs = world.settings.restartWindow === undefined ? 0 : OFTEN_MS;
+  await world.advance(5 * COOLDOWN_MS + untilOpenMs);
   // a broker that was stopped is left to whoever stopped it
-  const isForgotten = gateway.kills > 0 && world.broker?.exitCode === 0;
+  const isForgotten =
+    gateway.kills > 0 && world.broker !== undefined && conditionOf(world.broker) === 'stopped';
   if (world.broker?.up === false && (world.broker.finishedAt === BY_HAND || isForgotten)) world.startByHand();
-  await world.advance(2 * COOLDOWN_MS);
+  await world.advance(2 * COOLDOWN_MS + untilOpenMs);
 }
 
 /** Every arrow of the seed's diagram; a walk also ends early at the probe, held or switched off. */
@@ -135,8 +155,8 @@ function checkDecisions({ world }: Gateway): number {
   for (const { cycle } of world.publications) {
     if (cycle === undefined) continue;
     cycles += 1;
-    const { decision, view } = cycle;
-    const waitMs = decision.nextLookMonoMs - view.now.monoMs;
+    const { decision } = cycle;
+    const waitMs = decision.nextLookMonoMs - decision.situation.now.monoMs;
     if (!(waitMs > 0 && waitMs <= world.settings.checkIntervalMs))
       throw new Error(`the next look is ${waitMs} ms away`);
     if (!REASONS.includes(decision.reason)) throw new Error(`there is no reason ${decision.reason}`);
@@ -174,7 +194,19 @@ function checkRestarts(gateway: Gateway, acts: readonly Act[]): void {
       world.asks.filter(({ broker }) => isStoppedByHand(broker)),
       'starts of a stopped broker',
     ).toEqual([]);
+  expect(
+    world.asks.filter(({ broker }) => broker.status === 'paused'),
+    'restarts of a paused broker',
+  ).toEqual([]);
+  // one that passes, however late, is no failure
+  if (!acts.some(({ clouds }) => clouds))
+    expect(
+      world.events('broker_unhealthy').filter(({ details }) => /health check/.test(String(details['error']))),
+      'health checks that are told to have failed',
+    ).toEqual([]);
+  expect(world.foreignCalls, 'restarts of another container').toBe(0);
   expect(intoRefused(gateway), 'restarts into what was refused').toEqual([]);
+  expect(outsideOfWindow(gateway), 'restarts outside of the window').toEqual([]);
   expect(needless(gateway), 'restarts of a broker that runs with the set').toEqual([]);
   // a successor judges by the state file and by times, which a clock that was set in between confuses
   if (gateway.kills === 0 || (withStateFile && !gateway.clockHasJumped)) {
@@ -183,8 +215,17 @@ function checkRestarts(gateway: Gateway, acts: readonly Act[]): void {
   }
 }
 
-function isStoppedByHand(broker: BrokerState | undefined): boolean {
+function isStoppedByHand(broker: ContainerState | undefined): boolean {
   return broker !== undefined && !broker.up && broker.finishedAt === BY_HAND;
+}
+
+/** Restarts at a time that the window does not allow, of a broker that runs, and that nobody has asked for. */
+function outsideOfWindow({ world, waivers }: Gateway): string[] {
+  if (world.settings.restartWindow === undefined) return [];
+  return world.asks.flatMap(({ atMs, files, broker }) => {
+    const isWaived = files.kind === 'complete' && waivers.includes(files.fingerprint);
+    return isAllowed(atMs) || isWaived || !broker.up ? [] : [`${files.identity} at ${atMs}`];
+  });
 }
 
 /** Restarts of a broker that was started after the files were last changed, where nothing has confused the times. */
@@ -222,37 +263,44 @@ function explain(run: fc.RunDetails<[History]>) {
   const acts = found?.acts.map(({ name }) => name).join('; ');
   const { withStateFile, settings } = found ?? {};
   throw new Error(
-    `SEED=${run.seed} HISTORY=${run.counterexamplePath}\nstate file: ${withStateFile}, ${JSON.stringify(settings)}\n${acts}\n${run.errorInstance}`,
+    `SEED=${run.seed} HISTORY=${run.counterexamplePath}\nstate file: ${withStateFile}, ${JSON.stringify({ ...settings, restartWindow: settings?.restartWindow?.text })}\n${acts}\n${run.errorInstance}`,
   );
 }
 
 describe('in any history', { timeout: 300_000 }, () => {
   let cycles = 0;
 
-  it('restarts are rare, never into what cannot work, and in the end the broker has what lies there', () =>
-    fc.assert(
-      fc.asyncProperty(history, async (one) => {
-        const gateway = await play(one);
-        checkRestarts(gateway, one.acts);
-        await recover(gateway, one.acts);
-        const { files, loaded, restarts } = gateway.world;
-        expect(loaded, 'what the broker has loaded').toBe(
-          files.kind === 'complete' ? files.fingerprint : '?',
-        );
-        const before = restarts.length;
-        await gateway.world.advance(600_000);
-        expect(restarts.length - before, 'restarts while nothing changes').toBe(0);
-        checkRestarts(gateway, one.acts);
-        expect(gateway.world.events('cycle_failed'), 'cycles that failed').toEqual([]);
-        cycles += checkDecisions(gateway);
-      }),
-      {
-        numRuns: HISTORIES,
-        reporter: explain,
-        seed: SEED,
-        ...(HISTORY !== undefined && { path: HISTORY }),
-      },
-    ));
+  it.each<[Kind, number]>([
+    ['container', HISTORIES],
+    ['unit', UNIT_HISTORIES],
+  ])(
+    'restarts of a %s are rare, never into what cannot work, and in the end it has what lies there',
+    (kind, numRuns) =>
+      fc.assert(
+        fc.asyncProperty(history, async (one) => {
+          const gateway = await play(one, kind);
+          checkRestarts(gateway, one.acts);
+          await recover(gateway, one.acts);
+          const { files, loaded, restarts } = gateway.world;
+          expect(loaded, 'what the broker has loaded').toBe(
+            files.kind === 'complete' ? files.fingerprint : '?',
+          );
+          const before = restarts.length;
+          await gateway.world.advance(600_000);
+          expect(restarts.length - before, 'restarts while nothing changes').toBe(0);
+          checkRestarts(gateway, one.acts);
+          expect(gateway.world.events('cycle_failed'), 'cycles that failed').toEqual([]);
+          expect(gateway.world.lastMemory()?.start, 'a restart whose end is not told').toBe(undefined);
+          cycles += checkDecisions(gateway);
+        }),
+        {
+          numRuns,
+          reporter: explain,
+          seed: SEED,
+          ...(HISTORY !== undefined && { path: HISTORY }),
+        },
+      ),
+  );
 
   it('has been tried for a million cycles of the loop', () => {
     expect(cycles).toBeGreaterThanOrEqual(PROMISED_CYCLES);

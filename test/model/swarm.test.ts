@@ -2,10 +2,10 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import * as fix from '../support/core-fixtures.ts';
-import { createFakeClock } from '../support/fake-clock.ts';
-import { createSimulatedService } from '../support/simulated-service.ts';
-import { createWorld } from '../support/world.ts';
+import * as fix from '../../lab/core-fixtures.ts';
+import { createFakeClock } from '../../lab/fake-clock.ts';
+import { createSimulatedService } from '../../lab/simulated-service.ts';
+import { createWorld } from '../../lab/world.ts';
 
 const HOUR_MS = 3_600_000;
 const NODES = 3;
@@ -76,7 +76,7 @@ const ORDINARY: NamedAct = fc.oneof(
 /** What makes watchers, or the swarm, forget what has been tried. */
 const FORGETFUL: NamedAct = fc.oneof(
   node.map((at) => ({
-    name: `the watcher of node ${at} is killed and started anew`,
+    name: `the watcher of node ${at} is killed and started again`,
     act: ({ nodes }: Swarm) => {
       const one = nodes[at];
       if (one === undefined) return;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import * as fix from '../support/core-fixtures.ts';
-import { createWorld, type WorldOptions } from '../support/world.ts';
+import * as fix from '../../lab/core-fixtures.ts';
+import { createWorld, type WorldOptions } from '../../lab/world.ts';
 
 const HOUR_MS = 3_600_000;
 const WINDOW_MS = 10_000;
@@ -38,7 +38,7 @@ describe('certificates change', () => {
     expect(world.restarts).toEqual([{ atMs: writtenMs + WINDOW_MS + 300, loaded: 'B' }]);
   });
 
-  it('begins the window anew with every write', async () => {
+  it('restarts the window with every write', async () => {
     const { world } = await settled();
     for (let write = 0; write < 20; write++) {
       world.write('B');
@@ -633,5 +633,54 @@ describe('the end', () => {
     await world.advance(WINDOW_MS + 100);
     await watcher.stop();
     expect(world.events('restart_completed')).toHaveLength(1);
+  });
+});
+
+describe('a state file that cannot be understood', () => {
+  async function misread() {
+    const world = createWorld({ withStateFile: true });
+    world.stateProblem = 'state file /state/state.json holds no state of this program';
+    world.write('A');
+    world.startWatcher();
+    await world.advance(1_000);
+    return world;
+  }
+
+  it('is told once', async () => {
+    const world = await misread();
+    await world.advance(2 * HOUR_MS);
+    expect(world.events('watch_degraded').map(({ details }) => details['part'])).toEqual(['state_file']);
+  });
+
+  it('is replaced at once', async () => {
+    expect((await misread()).stateProblem).toBeUndefined();
+  });
+
+  it('costs a broker no restart that has read its certificates', async () => {
+    const world = createWorld({ withStateFile: true });
+    world.write('A');
+    await world.advance(1_000);
+    world.startByHand();
+    world.stateProblem = 'state file /state/state.json holds no state of this program';
+    world.startWatcher();
+    await world.advance(HOUR_MS);
+    expect(world.restarts).toEqual([]);
+  });
+});
+
+describe('the state file of several brokers', () => {
+  it('keeps what it says of one that is not looked after at the moment', async () => {
+    const other = {
+      applied: { fingerprint: 'A', startedAt: undefined },
+      divergedAtMs: undefined,
+      stoppedByUs: undefined,
+      lastRestartAtMs: undefined,
+    };
+    const world = createWorld({ withStateFile: true });
+    world.states = new Map([['another', other]]);
+    world.write('A');
+    world.startWatcher();
+    await world.advance(HOUR_MS);
+    expect([world.restarts.length, world.states.get('another')]).toEqual([1, other]);
   });
 });

@@ -1,8 +1,8 @@
 /** Several brokers on one host, in the simulated gateway: one by one, and never both down. */
 
 import { describe, expect, it } from 'vitest';
-import * as fix from '../support/core-fixtures.ts';
-import { createWorld, type WorldOptions } from '../support/world.ts';
+import * as fix from '../../lab/core-fixtures.ts';
+import { createWorld, type WorldOptions } from '../../lab/world.ts';
 
 const HOUR_MS = 3_600_000;
 const WINDOW_MS = 10_000;
@@ -115,7 +115,7 @@ describe('a roll', () => {
       error: 'has crashed',
       done: [],
       not_done: ['right'],
-      message: 'left has crashed; right is not restarted before that is over',
+      message: 'left has crashed; right is not restarted until that is resolved',
     });
   });
 

@@ -1,11 +1,13 @@
 /** A service of a Docker Swarm and the watchers of its nodes, all on one fake clock. */
 
 import { describe, expect, it } from 'vitest';
-import * as fix from '../support/core-fixtures.ts';
-import { createFakeClock } from '../support/fake-clock.ts';
-import { createSimulatedService, TASK_MS } from '../support/simulated-service.ts';
-import { createWorld, type World } from '../support/world.ts';
+import * as fix from '../../lab/core-fixtures.ts';
+import { createFakeClock } from '../../lab/fake-clock.ts';
+import { createSimulatedService, TASK_MS } from '../../lab/simulated-service.ts';
+import { snapshotOf } from '../../lab/situations.ts';
+import { createWorld, type World } from '../../lab/world.ts';
 
+const VERIFY_MS = fix.settings().verifyTimeoutMs;
 const HOUR_MS = 3_600_000;
 const WINDOW_MS = 10_000;
 
@@ -85,7 +87,7 @@ describe('a rotation of a service', () => {
     expect(at.nodes.flatMap((node) => node.events('restart_failed'))).toEqual([]);
   });
 
-  it('needs no memory at the watcher: one that starts anew asks for nothing', async () => {
+  it('needs no memory at the watcher: one that has just started asks for nothing', async () => {
     const at = await swarm();
     at.watchers[0]?.kill();
     at.first.startWatcher();
@@ -145,6 +147,72 @@ describe('a rotation of a service', () => {
   });
 });
 
+describe('an update that cannot be followed', () => {
+  async function blinded() {
+    const at = await swarm();
+    at.first.write('B');
+    await at.clock.advance(WINDOW_MS + TASK_MS);
+    at.first.engineDown = fix.engineFailure({ cause: 'socket_missing', problem: 'there is no socket' });
+    await at.clock.advance(HOUR_MS);
+    return at;
+  }
+
+  it('is told as such, and nothing as suppressed or failed', async () => {
+    const at = await blinded();
+    const told = at.first.events('service_updating').at(-1)?.details;
+    expect(told).toMatchObject({
+      cause: 'socket_missing',
+      message: expect.stringContaining('cannot be followed'),
+    });
+    expect(at.first.events('restart_failed', 'restart_suppressed_cooldown')).toEqual([]);
+  });
+
+  it('counts nothing', async () => {
+    const at = await blinded();
+    const { totals } = snapshotOf(at.first);
+    expect(totals.suppressed.cooldown).toBe(0);
+    expect(Object.values(totals.restartFailures).reduce((sum, count) => sum + count)).toBe(0);
+  });
+
+  it('is told as complete when the engine is back', async () => {
+    const at = await blinded();
+    at.first.engineDown = undefined;
+    await at.clock.advance(HOUR_MS);
+    expect(at.first.events('restart_completed').at(-1)?.details).toMatchObject({ fingerprint: 'B' });
+    expect(fingerprints(at)).toEqual(['A', 'B']);
+  });
+});
+
+describe('a service of which no task runs', () => {
+  it('is left to its swarm while that starts them again, and is told so', async () => {
+    const at = await swarm();
+    at.service.tasksDie({ coming: 3 });
+    at.first.write('B');
+    await at.clock.advance(HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A']);
+    expect(at.first.events('broker_not_running').map(({ details }) => details['message'])).toEqual([
+      'eclipse-mosquitto has no running task and is left alone: the swarm starts its tasks, and they read the new certificates then',
+    ]);
+  });
+
+  it('is updated for a new set where the swarm has given up', async () => {
+    const at = await swarm();
+    at.service.tasksDie({ coming: 0 });
+    at.first.write('B');
+    await at.clock.advance(HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A', 'B']);
+  });
+
+  it('and never has run is left to its swarm, and told as not started yet', async () => {
+    const at = await swarm();
+    at.service.tasksDie({ coming: 3, hasRun: false });
+    at.first.write('B');
+    await at.clock.advance(HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A']);
+    expect(at.first.events('broker_not_running')[0]?.details['message']).toMatch(/has not started yet/);
+  });
+});
+
 describe('an update during which the files change', () => {
   it('is told as complete all the same, and the new set has an update of its own', async () => {
     const at = await swarm();
@@ -165,6 +233,44 @@ describe('an update during which the files change', () => {
     at.first.write('C');
     await at.clock.advance(WINDOW_MS + 1_000);
     expect(at.first.events('broker_unhealthy')[0]?.details).toMatchObject({ fingerprint: 'B' });
+  });
+});
+
+describe('an update at whose end a task is still being started', () => {
+  /** A second after the end of the update for the set called `B`. */
+  async function ended() {
+    const at = await swarm();
+    at.service.oneIsComing = true;
+    at.first.write('B');
+    await at.clock.advance(WINDOW_MS + 4 * TASK_MS + 2_000);
+    return at;
+  }
+
+  it('is not told as failed before RESTART_VERIFY_TIMEOUT has passed, and says what it waits for', async () => {
+    const at = await ended();
+    await at.clock.advance(VERIFY_MS - 5_000);
+    expect(at.first.events('broker_unhealthy')).toEqual([]);
+    expect(at.first.events('service_updating').at(-1)?.details).toMatchObject({
+      updated: 2,
+      desired: 3,
+      message: expect.stringMatching(/the swarm is starting the others/),
+    });
+  });
+
+  it('is told as complete when all tasks run', async () => {
+    const at = await ended();
+    at.service.allHaveCome();
+    await at.clock.advance(2_000);
+    expect(at.first.events('restart_completed')).toHaveLength(2);
+    expect(at.first.events('broker_unhealthy')).toEqual([]);
+  });
+
+  it('is told as unhealthy when they do not within RESTART_VERIFY_TIMEOUT, and not made again', async () => {
+    const at = await ended();
+    await at.clock.advance(VERIFY_MS);
+    expect(at.first.events('broker_unhealthy')[0]?.details['error']).toMatch(/2 of 3 tasks run/);
+    await at.clock.advance(HOUR_MS);
+    expect(fingerprints(at)).toEqual(['A', 'B']);
   });
 });
 
@@ -194,7 +300,7 @@ describe('an update that fails', () => {
   );
 
   it.each(['pauses', 'rolls back'] as const)(
-    'and %s is not asked for again by watchers that start anew',
+    'and %s is not asked for again by watchers that have just started',
     async (taskFails) => {
       const at = await swarm(2);
       at.service.taskFails = taskFails;

@@ -1,12 +1,14 @@
+import { Version } from '@cyclonedx/cyclonedx-library/Spec';
+import { JsonStrictValidator } from '@cyclonedx/cyclonedx-library/Validation';
 import { describe, expect, test } from 'vitest';
 import { billOfMaterials, type Materials } from '../../scripts/shipping/bill-of-materials.ts';
 import { targetNamed } from '../../scripts/shipping/target.ts';
 
-const INTEGRITY = `sha512-${Buffer.from('digest').toString('base64')}`;
-const DIGEST = Buffer.from('digest').toString('hex');
+const DIGEST = 'd1'.repeat(64);
+const INTEGRITY = `sha512-${Buffer.from(DIGEST, 'hex').toString('base64')}`;
 
 const MATERIALS: Materials = {
-  identity: { version: '1.2.3', commit: 'abc1234', epochS: 1_772_000_000 },
+  identity: { version: '1.2.3', commit: 'abc1234', epochS: 1_772_000_000, source: undefined },
   target: targetNamed('linux-amd64'),
   sha256: 'f'.repeat(64),
   lockfile: {
@@ -49,6 +51,11 @@ describe('the bill of materials', () => {
     });
   });
 
+  test('follows the schema of CycloneDX 1.6', async () => {
+    const problems = await new JsonStrictValidator(Version.v1dot6).validate(billOfMaterials(MATERIALS));
+    expect(problems).toBeNull();
+  });
+
   test('names every package in the bundle as the lockfile pins it, and no other', () => {
     const names = bill.components.map(({ name, version }: Record<string, string>) => `${name} ${version}`);
     expect(names).toEqual([
@@ -81,7 +88,10 @@ describe('the bill of materials', () => {
   test('says who needs whom, by references that lead somewhere', () => {
     const references = new Set(bill.components.map((one: Record<string, string>) => one['bom-ref']));
     const dependsOn = Object.fromEntries(
-      bill.dependencies.map(({ ref, dependsOn }: { ref: string; dependsOn: string[] }) => [ref, dependsOn]),
+      bill.dependencies.map(({ ref, dependsOn = [] }: { ref: string; dependsOn?: string[] }) => [
+        ref,
+        dependsOn,
+      ]),
     );
     expect(dependsOn['pkg:npm/%40scope/outer@2.0.0']).toEqual(['pkg:npm/inner@1.1.0']);
     expect(dependsOn['mosquitto-cert-watcher@1.2.3']).not.toContain('pkg:npm/inner@1.1.0');

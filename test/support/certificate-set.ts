@@ -3,7 +3,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Issued } from './certificates.ts';
+import type { Issued } from '../../lab/certificates.ts';
 
 export interface SetContents {
   readonly ca: string | Buffer;

@@ -1,7 +1,7 @@
 /** A real Mosquitto upstream that demands client certificates, and sets that it accepts and refuses. */
 
-import { type Authority, createAuthority } from './certificates.ts';
-import { startMosquitto, type UpstreamSetup } from './real-servers.ts';
+import { type Authority, createAuthority } from '../../lab/certificates.ts';
+import { startMosquitto, type UpstreamSetup } from '../../lab/real-servers.ts';
 import type { CertificateFiles, Stage } from './stage.ts';
 
 /** Issues the certificates of the upstream, and those that it trusts. */

@@ -4,22 +4,34 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { openSync, readFileSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { answersPing, createEngineApi, type EngineApi } from './engine-api.ts';
-import { until } from './until.ts';
+import { answersPing, createEngineApi, type EngineApi } from '../../lab/engine-api.ts';
+import { until } from '../../lab/until.ts';
 
 export interface OwnEngine {
   readonly api: EngineApi;
   start(): Promise<void>;
   /** As an operator does it. Without live restore, its containers are stopped with it. */
   stop(): Promise<void>;
+  /** After it was killed by others, with its containerd, as a machine dies: it may be started again. */
+  died(): Promise<void>;
   /** Stops it for good, with everything that it started. */
   end(): Promise<void>;
 }
 
-/** A new engine that keeps everything in `directory`. It is not started yet. */
+export interface DockerdOptions {
+  readonly liveRestore?: boolean;
+  /** of the test's own */
+  readonly bridge?: string;
+  /** of its command line */
+  readonly args?: readonly string[];
+  /** runs it: `['nsenter', …]` */
+  readonly wrapper?: readonly string[];
+}
+
+/** A new engine that keeps everything in `directory`. It is not started yet, and has no network but on a `bridge`. */
 export async function createDockerd(
   directory: string,
-  { liveRestore }: { liveRestore: boolean },
+  { liveRestore = false, bridge = 'none', args: more = [], wrapper = [] }: DockerdOptions,
 ): Promise<OwnEngine> {
   await mkdir(directory);
   const at = (name: string) => join(directory, name);
@@ -33,12 +45,14 @@ export async function createDockerd(
     ...['--host', `unix://${socket}`, '--data-root', at('data'), '--exec-root', at('exec')],
     ...['--pidfile', at('docker.pid'), '--config-file', at('daemon.json')],
     ...['--containerd-namespace', namespace, '--containerd-plugins-namespace', `${namespace}-plugins`],
-    ...['--bridge=none', '--iptables=false', '--ip6tables=false', `--live-restore=${liveRestore}`],
+    ...[`--bridge=${bridge}`, '--iptables=false', '--ip6tables=false', `--live-restore=${liveRestore}`],
+    ...more,
   ];
   let daemon: ChildProcess | undefined;
 
   async function start() {
-    const started = spawn('dockerd', args, { stdio: ['ignore', log, log] });
+    const [command = 'dockerd', ...rest] = [...wrapper, 'dockerd', ...args];
+    const started = spawn(command, rest, { stdio: ['ignore', log, log] });
     daemon = started;
     const tail = () => readFileSync(at('dockerd.log'), 'utf8').split('\n').slice(-20).join('\n');
     await until(
@@ -62,15 +76,23 @@ export async function createDockerd(
     clearTimeout(timer);
   }
 
+  async function died() {
+    const dead = daemon;
+    daemon = undefined;
+    if (dead === undefined || hasExited(dead)) return;
+    await new Promise((resolve) => dead.on('exit', resolve));
+  }
+
   async function end() {
     await stop();
     await killLeftContainerd(at('exec/containerd/containerd.pid'));
-    // with live restore it leaves the mount of its own directory behind
+    // with live restore it leaves the mount of its own directory behind, and where it was killed more than that
     spawnSync('umount', ['--quiet', '--recursive', at('data')]);
+    spawnSync('umount', ['--quiet', at('exec/netns/default')]);
     await rm(directory, { recursive: true, force: true });
   }
 
-  return { api: createEngineApi(socket), start, stop, end };
+  return { api: createEngineApi(socket), start, stop, died, end };
 }
 
 /** dockerd takes the containerd that it started with it; if it was killed, that is left. */

@@ -6,10 +6,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { createTlsProbe, type ProbeTarget } from '../../src/adapters/tls-probe.ts';
+import { createAuthority, type Issued } from '../../lab/certificates.ts';
+import { startMosquitto, type TlsVersion } from '../../lab/real-servers.ts';
+import { createTlsProbe, type ProbeTarget } from '../../src/adapters/tls-probe/probe.ts';
 import { createCertificateSet, type SetContents } from './certificate-set.ts';
-import { createAuthority, type Issued } from './certificates.ts';
-import { startMosquitto, type TlsVersion } from './real-servers.ts';
 
 export interface LossyLinkReport {
   readonly link: { readonly packets: number; readonly dropped: number };

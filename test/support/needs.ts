@@ -1,9 +1,10 @@
 /** What end-to-end tests need of the machine, and skipping in plain sight where it is missing. */
 
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { describe } from 'vitest';
-import { MOSQUITTO } from './broker-image.ts';
-import { answersPing } from './engine-api.ts';
+import { MOSQUITTO } from '../../lab/broker-image.ts';
+import { answersPing } from '../../lab/engine-api.ts';
 
 export type Need = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
@@ -32,6 +33,26 @@ export const ROOT: Need = process.getuid?.() === 0 ? { ok: true } : missing('not
 /** A program on the PATH. */
 export function program(name: string): Need {
   return spawnSync(name, ['--version']).error === undefined ? { ok: true } : missing(`no ${name} here`);
+}
+
+/** An engine that boots a machine with systemd (lab/systemd.ts), and what `scripts/systemd-world.sh` needs to bring it. */
+export const SYSTEMD: Need = all(ENGINE, ROOT, program('docker'), program('debootstrap'));
+
+/** What `logged-disk.ts` is made of. */
+export const LOGGED_DISK: Need = all(
+  ROOT,
+  existsSync('/dev/fuse') ? { ok: true } : missing('no /dev/fuse here'),
+  existsSync('/dev/loop-control') ? { ok: true } : missing('no loop devices here'),
+  spawnSync('mkfs.ext4', ['-V']).error === undefined ? { ok: true } : missing('no mkfs.ext4 here'),
+);
+
+/** Mosquitto 2.1 or newer: it knows `bridge_reload_type`. */
+export const MOSQUITTO_2_1: Need = isMosquitto21() ? { ok: true } : missing('needs Mosquitto 2.1');
+
+function isMosquitto21(): boolean {
+  const [, major, minor] =
+    /version (\d+)\.(\d+)/.exec(spawnSync(MOSQUITTO ?? 'mosquitto', ['-h']).stdout?.toString() ?? '') ?? [];
+  return Number(major) > 2 || (Number(major) === 2 && Number(minor) >= 1);
 }
 
 /** All of them. */

@@ -2,10 +2,10 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { openSync, readFileSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { answersPing, createEngineApi, type EngineApi } from './engine-api.ts';
-import { until } from './until.ts';
+import { answersPing, createEngineApi, type EngineApi } from '../../lab/engine-api.ts';
+import { until } from '../../lab/until.ts';
 
 export interface Podman {
   readonly api: EngineApi;
@@ -19,9 +19,13 @@ const CONFIGURATION = `
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 `;
 
-/** A Podman that keeps everything in `directory` and listens on a socket there. */
-export async function startPodman(directory: string): Promise<Podman> {
+/**
+ * A Podman that keeps everything in `directory` and listens on a socket there; the engine of an ordinary user if it has
+ * a `uid`.
+ */
+export async function startPodman(directory: string, { uid }: { uid?: number } = {}): Promise<Podman> {
   await mkdir(directory);
+  if (uid !== undefined) await chown(directory, uid, uid);
   const at = (name: string) => join(directory, name);
   await writeFile(at('containers.conf'), CONFIGURATION);
   const log = openSync(at('podman.log'), 'a');
@@ -29,11 +33,18 @@ export async function startPodman(directory: string): Promise<Podman> {
     ...['--root', at('root'), '--runroot', at('run'), '--tmpdir', at('tmp'), '--storage-driver', 'vfs'],
     ...['--cgroup-manager', 'cgroupfs', '--events-backend', 'file'],
   ];
-  const env = { PATH: process.env['PATH'], HOME: directory, CONTAINERS_CONF: at('containers.conf') };
+  const env = {
+    PATH: process.env['PATH'],
+    HOME: directory,
+    CONTAINERS_CONF: at('containers.conf'),
+    XDG_RUNTIME_DIR: directory,
+  };
   const socket = at('podman.sock');
   const service = spawn('podman', [...globals, 'system', 'service', '--time=0', `unix://${socket}`], {
     stdio: ['ignore', log, log],
     env,
+    cwd: directory,
+    ...(uid !== undefined && { uid, gid: uid }),
   });
   const tail = () => readFileSync(at('podman.log'), 'utf8').split('\n').slice(-20).join('\n');
   await until(
@@ -46,7 +57,8 @@ export async function startPodman(directory: string): Promise<Podman> {
   );
 
   async function end() {
-    spawnSync('podman', [...globals, 'rm', '--all', '--force', '--time', '0'], { env });
+    if (uid === undefined)
+      spawnSync('podman', [...globals, 'rm', '--all', '--force', '--time', '0'], { env });
     const exited = new Promise((resolve) => service.on('exit', resolve));
     service.kill('SIGKILL');
     if (!hasExited(service)) await exited;

@@ -6,8 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { closedPort } from './tls-servers.ts';
-import { until } from './until.ts';
+import { closedPort } from '../../lab/tls-servers.ts';
+import { until } from '../../lab/until.ts';
 
 const SAMPLE = v.object({
   metric: v.record(v.string(), v.string()),
@@ -59,15 +59,19 @@ export async function startPrometheus(configFile: string): Promise<Prometheus> {
     await rm(data, { recursive: true, force: true });
   };
   const url = `http://127.0.0.1:${port}`;
-  const isReady = () =>
-    fetch(`${url}/-/ready`).then(
+  const isReady = () => {
+    if (child.exitCode !== null) throw new Error(`prometheus has ended:\n${said}`);
+    return fetch(`${url}/-/ready`).then(
       ({ ok }) => ok,
       () => false,
     );
-  await until('Prometheus to be ready', isReady, { otherwise: () => said }).catch(async (error) => {
-    await close();
-    throw error;
-  });
+  };
+  await until('Prometheus to be ready', isReady, { withinMs: 60_000, otherwise: () => said }).catch(
+    async (error) => {
+      await close();
+      throw error;
+    },
+  );
   return { ...createClient(url), close };
 }
 

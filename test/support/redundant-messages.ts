@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, type MqttClient } from 'mqtt';
-import { until } from './until.ts';
+import { until } from '../../lab/until.ts';
 
 const TOPIC = 'test/numbers';
 const EVERY_MS = 25;

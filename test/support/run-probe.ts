@@ -1,7 +1,7 @@
 /** One probe of a loopback server with a certificate set of its own, for tests that care only about the verdict. */
 
-import { createTlsProbe, type ProbeInternals, type ProbeTarget } from '../../src/adapters/tls-probe.ts';
-import type { ProbeVerdict } from '../../src/core/probe.ts';
+import { createTlsProbe, type ProbeInternals, type ProbeTarget } from '../../src/adapters/tls-probe/probe.ts';
+import type { ProbeVerdict } from '../../src/core/model/probe.ts';
 import { createCertificateSet, type SetContents } from './certificate-set.ts';
 
 export interface ProbeOptions extends Partial<ProbeTarget> {

@@ -10,11 +10,11 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { EngineEndpoint } from '../../src/core/settings.ts';
+import type { EngineEndpoint } from '../../src/core/model/settings.ts';
 import { type OnEnd, temporaryDirectory } from './directory.ts';
 
 /** Says to the socket what the engine says; whoever does not end the socket keeps the caller waiting. */
-export type Reply = (socket: Socket) => void;
+export type Reply = (socket: Socket, request?: string) => void;
 
 export interface Script {
   /** an `Api-Version` of 1.47 unless told */
@@ -35,6 +35,7 @@ export interface ScriptedEngine {
 export function inspection({ State = {}, Config = {}, ...rest }: Inspection = {}): object {
   return {
     Id: 'b'.repeat(64),
+    Name: '/broker',
     ...rest,
     State: {
       Status: 'running',
@@ -52,8 +53,11 @@ export function inspection({ State = {}, Config = {}, ...rest }: Inspection = {}
 
 export interface Inspection {
   readonly Id?: unknown;
+  readonly Name?: unknown;
   readonly State?: Readonly<Record<string, unknown>>;
   readonly Config?: Readonly<Record<string, unknown>>;
+  readonly HostConfig?: unknown;
+  readonly RestartCount?: unknown;
 }
 
 /** A whole HTTP answer. */
@@ -113,7 +117,7 @@ export async function startScriptedEngine(
       if (!head.includes('\r\n\r\n')) return;
       const request = head.slice(0, head.indexOf(' HTTP/'));
       requests.push(request);
-      answer(script, request)(socket);
+      answer(script, request)(socket, request);
     });
   });
   onEnd(() => {

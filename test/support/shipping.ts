@@ -70,7 +70,7 @@ export async function copyOfRepository(): Promise<string> {
   await mkdir(dist, { recursive: true });
   const copy = await mkdtemp(join(dist, '.elsewhere-'));
   const names = ['package.json', 'package-lock.json', 'tsconfig.json', 'LICENSE', 'CHANGELOG.md'];
-  for (const name of [...names, 'src', 'scripts']) {
+  for (const name of [...names, 'src', 'scripts', 'deploy']) {
     await cp(join(REPOSITORY, name), join(copy, name), { recursive: true });
   }
   await promisify(execFile)('cp', ['-al', join(REPOSITORY, 'node_modules'), join(copy, 'node_modules')]);

@@ -5,10 +5,10 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { executable } from './real-servers.ts';
+import { executable } from '../../lab/real-servers.ts';
+import { closedPort } from '../../lab/tls-servers.ts';
+import { until } from '../../lab/until.ts';
 import { REPOSITORY } from './shipping.ts';
-import { closedPort } from './tls-servers.ts';
-import { until } from './until.ts';
 
 export interface SocketProxy {
   readonly port: number;

@@ -7,15 +7,15 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test as base } from 'vitest';
-import { type Broker, type BrokerOptions, createBroker } from './broker.ts';
-import { type CertDirectory, createCertDirectory } from './cert-directory.ts';
-import { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts';
-import { createEngineApi, type EngineApi } from './engine-api.ts';
+import { type Broker, type BrokerOptions, createBroker } from '../../lab/broker.ts';
+import { type CertDirectory, createCertDirectory } from '../../lab/cert-directory.ts';
+import { type Daemon, type DaemonOptions, startDaemon } from '../../lab/daemon.ts';
+import { createEngineApi, type EngineApi } from '../../lab/engine-api.ts';
+import { quietly } from '../../lab/until.ts';
 import { engineSocketPath } from './needs.ts';
-import { quietly } from './until.ts';
 
-export type { Broker, BrokerOptions } from './broker.ts';
-export { type CertificateFiles, makeSet } from './cert-directory.ts';
+export type { Broker, BrokerOptions } from '../../lab/broker.ts';
+export { type CertificateFiles, makeSet } from '../../lab/cert-directory.ts';
 
 export interface Stage {
   /** a temporary directory that everybody may enter */

@@ -4,9 +4,10 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import { ensureBrokerImage } from './broker-image.ts';
-import { createDockerd, type OwnEngine } from './dockerd.ts';
-import { closedPort } from './tls-servers.ts';
+import { ensureBrokerImage } from '../../lab/broker-image.ts';
+import type { EngineApi } from '../../lab/engine-api.ts';
+import { closedPort } from '../../lab/tls-servers.ts';
+import { createDockerd, type DockerdOptions, type OwnEngine } from './dockerd.ts';
 
 export interface Swarm {
   readonly engine: OwnEngine;
@@ -16,7 +17,9 @@ export interface Swarm {
 
 export interface ServiceOptions {
   readonly replicas?: number;
-  readonly failureAction?: 'pause' | 'rollback';
+  readonly failureAction?: 'pause' | 'rollback' | 'continue';
+  /** one task for each node, in the network of the node */
+  readonly onePerNode?: boolean;
 }
 
 export interface Service {
@@ -47,65 +50,73 @@ const EVENT = v.object({ Actor: v.object({ Attributes: v.record(v.string(), v.st
 const CONFIGURATION = 'user root\nallow_anonymous true\nlistener 1883 127.0.0.1\n';
 
 /** An engine that keeps everything in `directory`, and manages a swarm of its own. */
-export async function createSwarm(directory: string): Promise<Swarm> {
-  const engine = await createDockerd(join(directory, 'engine'), { liveRestore: false });
+export async function createSwarm(directory: string, options: DockerdOptions = {}): Promise<Swarm> {
+  const engine = await createDockerd(join(directory, 'engine'), { liveRestore: false, ...options });
   await engine.start();
   const { api } = engine;
   await api.ask('POST', '/swarm/init', {
     ListenAddr: `127.0.0.1:${await closedPort()}`,
     AdvertiseAddr: '127.0.0.1',
   });
+  return { engine, service: (certs, options) => createService(directory, () => api, certs, options) };
+}
+
+/** A service of Mosquittos, made and looked at by whichever manager `api` names at that moment. */
+export async function createService(
+  directory: string,
+  api: () => EngineApi,
+  certs: string,
+  { replicas = 3, failureAction, onePerNode = false }: ServiceOptions = {},
+): Promise<Service> {
+  const name = `mqtt-${randomBytes(4).toString('hex')}`;
+  const config = join(directory, name);
+  await mkdir(config);
+  const breakConfiguration = (isBroken: boolean) =>
+    writeFile(join(config, 'mosquitto.conf'), isBroken ? 'no such option\n' : CONFIGURATION);
+  await breakConfiguration(false);
+  const mount = (Source: string, Target: string) => ({ Type: 'bind', Source, Target, ReadOnly: true });
+  const rules = { Parallelism: 1, Delay: 0, Monitor: 1e9, MaxFailureRatio: 0, Order: 'stop-first' };
+  // an update that is to fail fails by its first task: the pause leaves a busy machine the time to notice
+  const Delay = failureAction === undefined ? rules.Delay : 2e9;
+  await api().ask('POST', '/services/create', {
+    Name: name,
+    TaskTemplate: {
+      ContainerSpec: {
+        Image: await ensureBrokerImage(api()),
+        Args: ['/usr/sbin/mosquitto', '-c', '/config/mosquitto.conf'],
+        Mounts: [mount(certs, '/certs'), mount(config, '/config')],
+      },
+      RestartPolicy: { Condition: 'any', Delay: 200e6 },
+      // with the network of its node, so that no network of the swarm is needed
+      ...(onePerNode && { Placement: { MaxReplicas: 1 }, Networks: [{ Target: 'host' }] }),
+    },
+    Mode: { Replicated: { Replicas: replicas } },
+    UpdateConfig: { ...rules, Delay, FailureAction: failureAction ?? 'pause' },
+    RollbackConfig: rules,
+  });
   return {
-    engine,
-    async service(certs, { replicas = 3, failureAction = 'pause' } = {}) {
-      const name = `mqtt-${randomBytes(4).toString('hex')}`;
-      const config = join(directory, name);
-      await mkdir(config);
-      const breakConfiguration = (isBroken: boolean) =>
-        writeFile(join(config, 'mosquitto.conf'), isBroken ? 'no such option\n' : CONFIGURATION);
-      await breakConfiguration(false);
-      const mount = (Source: string, Target: string) => ({ Type: 'bind', Source, Target, ReadOnly: true });
-      const rules = { Parallelism: 1, Delay: 0, Monitor: 1e9, MaxFailureRatio: 0, Order: 'stop-first' };
-      await api.ask('POST', '/services/create', {
-        Name: name,
-        TaskTemplate: {
-          ContainerSpec: {
-            Image: await ensureBrokerImage(api),
-            Args: ['/usr/sbin/mosquitto', '-c', '/config/mosquitto.conf'],
-            Mounts: [mount(certs, '/certs'), mount(config, '/config')],
-          },
-          RestartPolicy: { Condition: 'any', Delay: 200e6 },
-        },
-        Mode: { Replicated: { Replicas: replicas } },
-        UpdateConfig: { ...rules, FailureAction: failureAction },
-        RollbackConfig: rules,
-      });
+    name,
+    breakConfiguration,
+    async state() {
+      const { Spec: spec, UpdateStatus: status } = v.parse(
+        SERVICE,
+        JSON.parse(await api().ask('GET', `/services/${name}`)),
+      );
       return {
-        name,
-        breakConfiguration,
-        async state() {
-          const { Spec: spec, UpdateStatus: status } = v.parse(
-            SERVICE,
-            JSON.parse(await api.ask('GET', `/services/${name}`)),
-          );
-          return {
-            labels: spec.Labels ?? {},
-            forceUpdate: spec.TaskTemplate.ForceUpdate,
-            update: status?.State,
-          };
-        },
-        async updates() {
-          const filters = encodeURIComponent(JSON.stringify({ type: ['service'] }));
-          const until = Math.ceil(Date.now() / 1_000) + 1;
-          const text = await api.ask('GET', `/events?since=1&until=${until}&filters=${filters}`);
-          const events = text
-            .split('\n')
-            .filter(Boolean)
-            .map((line) => v.parse(EVENT, JSON.parse(line)).Actor.Attributes);
-          return events.filter((each) => each['name'] === name && each['updatestate.new'] === 'updating')
-            .length;
-        },
+        labels: spec.Labels ?? {},
+        forceUpdate: spec.TaskTemplate.ForceUpdate,
+        update: status?.State,
       };
+    },
+    async updates() {
+      const filters = encodeURIComponent(JSON.stringify({ type: ['service'] }));
+      const until = Math.ceil(Date.now() / 1_000) + 1;
+      const text = await api().ask('GET', `/events?since=1&until=${until}&filters=${filters}`);
+      const events = text
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => v.parse(EVENT, JSON.parse(line)).Actor.Attributes);
+      return events.filter((each) => each['name'] === name && each['updatestate.new'] === 'updating').length;
     },
   };
 }

@@ -1,8 +1,9 @@
 /**
- * Ends a test run with why tests were skipped, if any were, and one plain line, `N passed, N failed, N skipped`. Forbids
- * skipping where told.
+ * Ends a test run with why tests were skipped, if any were, and one plain line, `N passed, N failed, N skipped`, which
+ * it also adds to the file TALLY_FILE, for who sums several runs. Forbids skipping where told.
  */
 
+import { appendFileSync } from 'node:fs';
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
 
 export default class TallyReporter implements Reporter {
@@ -30,9 +31,10 @@ export default class TallyReporter implements Reporter {
     // after everything that other reporters print at the end
     process.once('exit', () => {
       const why = [...reasons].map(([reason, times]) => `${times} skipped: ${reason}\n`);
-      process.stdout.write(
-        `\n${why.join('')}${count.passed} passed, ${count.failed} failed, ${skipped} skipped\n`,
-      );
+      const tally = `${count.passed} passed, ${count.failed} failed, ${skipped} skipped\n`;
+      process.stdout.write(`\n${why.join('')}${tally}`);
+      const { TALLY_FILE: file } = process.env;
+      if (file !== undefined) appendFileSync(file, tally);
       if (isForbidden) process.exitCode = 1;
     });
   }

@@ -8,21 +8,28 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type CertFilesLocation, createCertFiles } from '../../src/adapters/cert-files.ts';
-import { createEngine } from '../../src/adapters/engine.ts';
+import { createContainer } from '../../src/adapters/engine/container.ts';
 import { createStateFile } from '../../src/adapters/state-file.ts';
-import type { PersistedState } from '../../src/core/memory.ts';
+import type { PersistedState } from '../../src/core/memory/persisted.ts';
 import { type FileLook, type FileRead, lookAt, readRegularFile } from '../../src/system/regular-file.ts';
+import { liveDirectoryOf, setIn } from './live-directory.ts';
 
 /** nobody, on every Linux */
 const NOBODY = 65_534;
 
 const DEEDS = {
   observe: (location: CertFilesLocation) => createCertFiles(location).observe(0),
-  inspect: (path: string) => createEngine({ kind: 'unix', path }, 'broker').inspect(),
+  inspect: (path: string) => createContainer({ kind: 'unix', path }, 'broker').inspect(),
   read: async (path: string) => outcomeOf(await readRegularFile(path)),
+  readAll: async (paths: string[]) =>
+    Promise.all(paths.map(async (path) => outcomeOf(await readRegularFile(path)) === 'ok')),
   look: async (path: string) => outcomeOf(await lookAt(path)),
   save: ({ path, states }: { path: string; states: [string, PersistedState][] }) =>
     createStateFile(path).save(new Map(states)),
+  promote: async ({ certs, incoming }: { certs: string; incoming: string }) => {
+    const live = liveDirectoryOf(certs, incoming);
+    return { outcome: await live.promote(await setIn(incoming)), obstacle: (await live.observe(0)).obstacle };
+  },
 };
 
 function outcomeOf(result: FileLook | FileRead) {
@@ -37,6 +44,15 @@ export async function asNobody<K extends keyof Deeds>(
   argument: Parameters<Deeds[K]>[0],
 ): Promise<unknown> {
   return inChild([process.execPath, fileURLToPath(import.meta.url), deed, JSON.stringify(argument)]);
+}
+
+/** The same with the rights of this process. */
+export async function inAnotherProcess<K extends keyof Deeds>(
+  deed: K,
+  argument: Parameters<Deeds[K]>[0],
+): Promise<unknown> {
+  const script = fileURLToPath(import.meta.url);
+  return inChild([process.execPath, script, deed, JSON.stringify(argument), 'keep rights']);
 }
 
 /** The same with the rights of this process, where no file may grow beyond 0 bytes: a disk that is full. */

@@ -4,11 +4,11 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
+import { LINE, type LogLine } from '../../lab/daemon.ts';
+import type { ContainerState, EngineApi } from '../../lab/engine-api.ts';
+import { until } from '../../lab/until.ts';
 import { at, list, type Node, parseCompose, text, texts } from './compose-file.ts';
-import { LINE, type LogLine } from './daemon.ts';
-import type { ContainerState, EngineApi } from './engine-api.ts';
 import { REPOSITORY } from './shipping.ts';
-import { until } from './until.ts';
 
 export interface WatcherContainer {
   readonly name: string;

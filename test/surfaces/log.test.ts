@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EVENTS, type EventName } from '../../src/core/events.ts';
-import { LOG_LEVELS } from '../../src/core/settings.ts';
+import { LOG_LEVELS } from '../../src/core/model/settings.ts';
+import { EVENTS, type EventName } from '../../src/core/news/events.ts';
 import { createLog, formatLine } from '../../src/surfaces/log.ts';
 
 const NAMES = Object.keys(EVENTS) as EventName[];
@@ -28,7 +28,8 @@ describe('a line', () => {
   });
 
   it.each(NAMES)('of %s has its component and level out of the catalogue', (event) => {
-    expect(JSON.parse(formatLine({ event, details: {} }, NOON))).toMatchObject(EVENTS[event]);
+    const { component, level } = EVENTS[event];
+    expect(JSON.parse(formatLine({ event, details: {} }, NOON))).toMatchObject({ component, level });
   });
 
   it('tells the time in whole seconds of UTC', () => {
@@ -59,9 +60,59 @@ describe('a line', () => {
     );
   });
 
+  it('shows what it holds, and is the same to programs', () => {
+    const subject = 'CN=\u202egnp.exe\u009b31m\u200b';
+    const line = formatLine({ event: 'cert_parsed', details: { subject, [subject]: 1 } }, NOON);
+    expect(line).toContain(
+      '"subject":"CN=\\u202egnp.exe\\u009b31m\\u200b","CN=\\u202egnp.exe\\u009b31m\\u200b":1',
+    );
+    expect(JSON.parse(line).details.subject).toBe(subject);
+  });
+
+  it('cuts a text that is too long, and says so', () => {
+    const line = formatLine(
+      { event: 'cert_parsed', details: { subject: 'x'.repeat(60_000), file: 'a' } },
+      NOON,
+    );
+    expect(JSON.parse(line).details).toEqual({ subject: `${'x'.repeat(1_000)}…`, file: 'a' });
+  });
+
+  it('cuts a list that is too long, and says so', () => {
+    const not_done = Array.from({ length: 1_000 }, (_, index) => `broker-${index}`);
+    const line = formatLine({ event: 'roll_stopped', details: { not_done } }, NOON);
+    expect(JSON.parse(line).details.not_done).toEqual([...not_done.slice(0, 50), '…']);
+  });
+
+  it('cuts what is in a list too', () => {
+    const files = [{ file: 'a', problem: 'x'.repeat(5_000) }];
+    const line = formatLine({ event: 'cert_missing', details: { files } }, NOON);
+    expect(JSON.parse(line).details.files).toEqual([{ file: 'a', problem: `${'x'.repeat(1_000)}…` }]);
+  });
+
+  it('has at most 16 KiB and is JSON, whatever it is told', () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc
+        .tuple(fc.constantFrom('\u{e0041}', '\0', 'ü', 'x'), fc.integer({ min: 1, max: 5_000 }))
+        .map(([unit, length]) => unit.repeat(length)),
+    );
+    const list = fc
+      .tuple(text, fc.integer({ min: 1, max: 100 }))
+      .map(([item, length]) => Array(length).fill(item));
+    const details = fc.dictionary(fc.string(), fc.oneof(text, list, fc.jsonValue()), { maxKeys: 20 });
+    fc.assert(
+      fc.property(details, fc.boolean(), (some, isDeep) => {
+        const line = formatLine({ event: 'cert_missing', details: isDeep ? { files: [some] } : some }, NOON);
+        expect(Buffer.byteLength(line)).toBeLessThanOrEqual(16_384);
+        expect(JSON.parse(line)).toMatchObject({ event: 'cert_missing' });
+      }),
+      { numRuns: 40 },
+    );
+  });
+
   it('says what it was told, whatever that is', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (subject) => {
+      fc.property(fc.string({ unit: 'binary', maxLength: 400 }), (subject) => {
         expect(JSON.parse(formatLine({ event: 'cert_parsed', details: { subject } }, NOON)).details).toEqual({
           subject,
         });
@@ -90,5 +141,16 @@ describe('the log', () => {
     const lines: string[] = [];
     createLog('debug', (line) => lines.push(line))({ event: 'started', details: { text: 'a\nb' } }, NOON);
     expect(lines).toEqual([expect.stringMatching(/^\{.*\}\n$/)]);
+  });
+
+  it.each([
+    ['cycle_failed', '<3>'],
+    ['watch_degraded', '<4>'],
+    ['started', '<6>'],
+    ['state_path', '<7>'],
+  ] as const)('for the journal begins %s with its priority %s', (event, priority) => {
+    const lines: string[] = [];
+    createLog('debug', (line) => lines.push(line), true)({ event, details: {} }, NOON);
+    expect(lines).toEqual([`${priority}${formatLine({ event, details: {} }, NOON)}`]);
   });
 });

@@ -1,14 +1,5 @@
-import fs, {
-  chmod,
-  mkdir,
-  readdir,
-  readlink,
-  rename,
-  rm,
-  symlink,
-  truncate,
-  writeFile,
-} from 'node:fs/promises';
+import fs from 'node:fs';
+import { chmod, mkdir, readdir, readlink, rename, symlink, truncate, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -159,10 +150,9 @@ describe('readRegularFile', () => {
   it('is not blocked by a FIFO that takes the place of a file after the look at it', async () => {
     const path = await file('x')(await temporaryDirectory());
     const { open } = fs;
-    vi.spyOn(fs, 'open').mockImplementation(async (...args) => {
-      await rm(path);
-      await makeFifo(path);
-      return open(...args);
+    vi.spyOn(fs, 'open').mockImplementation((...args: unknown[]) => {
+      fs.rmSync(path);
+      makeFifo(path).then(() => Reflect.apply(open, fs, args));
     });
     syncBuiltinESMExports();
     onTestFinished(() => {
@@ -170,6 +160,22 @@ describe('readRegularFile', () => {
       syncBuiltinESMExports();
     });
     expect(await readRegularFile(path)).toMatchObject({ ok: false, kind: 'not_a_regular_file' });
+  });
+
+  it('says of a link into /sys, whose files are shorter than they seem, what is wrong, and does not wait for its end', async () => {
+    const path = await link('/sys/kernel/mm/transparent_hugepage/enabled')(await temporaryDirectory());
+    expect(await readRegularFile(path, Date.now() + 10_000)).toMatchObject({
+      ok: false,
+      kind: 'io_error',
+      problem: expect.stringMatching(/^holds \d+ bytes, and its file system .* says 4096$/),
+    });
+  });
+
+  it.each(['/proc/self/environ', '/proc/self/mem'])('takes no file of %s', async (target) => {
+    expect(await readRegularFile(await link(target)(await temporaryDirectory()))).toMatchObject({
+      ok: false,
+      kind: expect.stringMatching('empty'),
+    });
   });
 
   it('leaves no file open, whatever lies there', async () => {

@@ -2,8 +2,13 @@ import { createHash } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { distinguishedName, parseCertificates } from '../../src/system/x509.ts';
-import { type Authority, createAuthority, type Issued } from '../support/certificates.ts';
+import { type Authority, createAuthority, type Issued } from '../../lab/certificates.ts';
+import {
+  type CertificateUse,
+  distinguishedName,
+  MAX_CERTIFICATES,
+  parseCertificates,
+} from '../../src/system/x509.ts';
 
 let root: Authority;
 let issuing: Authority;
@@ -16,8 +21,8 @@ beforeAll(async () => {
 });
 
 /** The subjects of the certificates in a file, or what is wrong with it. */
-function read(file: string | Buffer): readonly string[] | string {
-  const result = parseCertificates(typeof file === 'string' ? Buffer.from(file) : file);
+function read(file: string | Buffer, use: CertificateUse = 'chain'): readonly string[] | string {
+  const result = parseCertificates(typeof file === 'string' ? Buffer.from(file) : file, use);
   return result.ok ? result.certificates.map(({ subject }) => subject) : result.problem;
 }
 
@@ -48,30 +53,31 @@ describe('parseCertificates', () => {
   it('reads the facts off a certificate', async () => {
     const [notBefore, notAfter] = [new Date('2026-01-02T03:04:05Z'), new Date('2027-06-07T08:09:10Z')];
     const issued = await root.issue({ cn: 'edge-2', notBefore, notAfter });
-    const result = parseCertificates(Buffer.from(issued.certPem));
+    const result = parseCertificates(Buffer.from(issued.certPem), 'chain');
     expect(result.ok && result.certificates).toEqual([
-      {
+      expect.objectContaining({
         subject: 'CN=edge-2',
         issuer: 'CN=Root',
         notBeforeMs: notBefore.getTime(),
         notAfterMs: notAfter.getTime(),
         isCa: false,
+        mayBeClient: true,
         sha256: createHash('sha256').update(der(issued)).digest('hex'),
         der: der(issued),
         pem: issued.certPem,
-      },
+      }),
     ]);
   });
 
   it('sees that a certificate is an authority', () => {
-    const result = parseCertificates(Buffer.from(root.certPem));
+    const result = parseCertificates(Buffer.from(root.certPem), 'chain');
     expect(result.ok && result.certificates[0]?.isCa).toBe(true);
   });
 
   it('reads dates from the oldest to the last that a certificate can bear', async () => {
     const [notBefore, notAfter] = [new Date('1950-01-01T00:00:00Z'), new Date('9999-12-31T23:59:59Z')];
     const { certPem } = await root.issue({ notBefore, notAfter });
-    const result = parseCertificates(Buffer.from(certPem));
+    const result = parseCertificates(Buffer.from(certPem), 'chain');
     expect(result.ok && result.certificates[0]).toMatchObject({
       notBeforeMs: notBefore.getTime(),
       notAfterMs: notAfter.getTime(),
@@ -117,13 +123,14 @@ describe('parseCertificates', () => {
     const noTrust = Buffer.from([0x30, 0x00]);
     const result = parseCertificates(
       Buffer.from(pemOf(Buffer.concat([der(client), noTrust]), 'TRUSTED CERTIFICATE')),
+      'chain',
     );
-    expect(result.ok && result.certificates[0]?.der).toEqual(der(client));
+    expect(result.ok && result.certificates[0]).toMatchObject({ der: der(client), trust: noTrust });
   });
 
   it('yields each certificate as a PEM block of its own that OpenSSL loads', () => {
     const bundle = `# first\r\n${client.certPem}junk\r\n${issuing.certPem}`;
-    const result = parseCertificates(Buffer.from(bundle));
+    const result = parseCertificates(Buffer.from(bundle), 'chain');
     const cert = result.ok ? result.certificates.map(({ pem }) => pem).join('') : '';
     expect(() => createSecureContext({ cert, key: client.keyPem })).not.toThrow();
   });
@@ -170,23 +177,27 @@ describe('parseCertificates', () => {
       () => client.keyPem + pemOf(Buffer.of(1), 'X509 CRL'),
       'holds no certificate, only PRIVATE KEY, X509 CRL',
     ],
-    ['a block without content', () => pemOf(Buffer.alloc(0)), 'PEM block 1 is not a certificate: '],
-    ['a block of garbage', () => pemOf(Buffer.from('garbage')), 'PEM block 1 is not a certificate: '],
+    [
+      'a block without content',
+      () => pemOf(Buffer.alloc(0)),
+      'PEM block 1 (CERTIFICATE, line 1) has nothing in it',
+    ],
+    ['a block of garbage', () => pemOf(Buffer.from('garbage')), 'is not a certificate: '],
     [
       'garbage after a good certificate',
       () => client.certPem + pemOf(Buffer.from('garbage')),
-      'PEM block 2 is not a certificate: ',
+      'is not a certificate: ',
     ],
-    ['DER that is cut short', () => pemOf(der(client).subarray(0, -1)), 'PEM block 1 is not a certificate: '],
+    ['DER that is cut short', () => pemOf(der(client).subarray(0, -1)), 'is not a certificate: '],
     [
       'DER with something behind it',
       () => pemOf(Buffer.concat([der(client), Buffer.of(0)])),
-      'PEM block 1 is not a certificate: ',
+      'is not a certificate: ',
     ],
     [
       'a key that calls itself a certificate',
       () => client.keyPem.replaceAll('PRIVATE KEY', 'CERTIFICATE'),
-      'PEM block 1 is not a certificate: ',
+      'is not a certificate: ',
     ],
   ])('says what is wrong with %s', (_, file, problem) => {
     expect(read(file())).toContain(problem);
@@ -196,7 +207,92 @@ describe('parseCertificates', () => {
     const text = der(client).toString('latin1');
     // the first date is notBefore; there is no 30 February
     const broken = Buffer.from(text.replace(/\d{12}Z/, '270230000000Z'), 'latin1');
-    expect(read(pemOf(broken))).toBe('PEM block 1 is not a certificate: its dates cannot be read');
+    expect(read(pemOf(broken))).toBe(
+      'PEM block 1 (CERTIFICATE, line 1) is not a certificate: its dates cannot be read',
+    );
+  });
+
+  it('loads a certificate whose dates are nonsense where it is not the one that is presented, and says so', () => {
+    const text = der(issuing).toString('latin1');
+    const broken = pemOf(Buffer.from(text.replace(/\d{12}Z/, '270230000000Z'), 'latin1'));
+    const result = parseCertificates(Buffer.from(client.certPem + broken), 'chain');
+    expect(result).toMatchObject({
+      ok: true,
+      certificates: [{ subject: 'CN=edge-1' }, { subject: 'CN=Issuing', notAfterMs: 0 }],
+      ignored: [expect.stringContaining('whose dates cannot be read')],
+    });
+  });
+
+  it.each<[string, CertificateUse, () => string, readonly string[], string]>([
+    [
+      'trust settings behind the first of a chain',
+      'chain',
+      () => client.certPem + issuing.certPem.replaceAll('CERTIFICATE', 'TRUSTED CERTIFICATE'),
+      ['CN=edge-1'],
+      'has a PEM block 2 (TRUSTED CERTIFICATE, line',
+    ],
+    [
+      'a label with a blank too many',
+      'authorities',
+      () => root.certPem + issuing.certPem.replaceAll('CERTIFICATE', 'CERTIFICATE '),
+      ['CN=Root'],
+      'has a PEM block 2 (CERTIFICATE , line',
+    ],
+    ['PKCS #7', 'chain', () => client.certPem + pemOf(Buffer.of(1), 'PKCS7'), ['CN=edge-1'], '(PKCS7, line'],
+  ])('says what OpenSSL does not load: %s', (_, use, file, subjects, words) => {
+    const result = parseCertificates(Buffer.from(file()), use);
+    expect(result.ok && result.certificates.map(({ subject }) => subject)).toEqual(subjects);
+    expect(result.ok && result.ignored).toEqual([expect.stringContaining(words)]);
+  });
+
+  it.each(['chain', 'authorities'] as const)(
+    'takes no notice of a key or a CRL in the file: %s',
+    async (use) => {
+      const result = parseCertificates(Buffer.from(root.keyPem + root.certPem + (await root.crl([]))), use);
+      expect(result).toMatchObject({ ok: true, ignored: [] });
+    },
+  );
+
+  it.each([
+    ['a revocation list', () => pemOf(Buffer.of(1), 'X509 CRL'), 'is not a revocation list: '],
+    ['a key', () => pemOf(Buffer.of(1), 'PRIVATE KEY'), 'is not a private key: '],
+  ])('refuses a CA file with %s that is broken, as OpenSSL does', (_, block, words) => {
+    expect(read(root.certPem + block(), 'authorities')).toContain(words);
+  });
+
+  it('takes no notice of what is behind a certificate in a CA file, as OpenSSL does', () => {
+    expect(read(pemOf(Buffer.concat([der(root), Buffer.of(0)])), 'authorities')).toEqual(['CN=Root']);
+  });
+
+  it.each(['chain', 'authorities'] as const)(
+    'takes no more certificates than it can judge in time: %s',
+    (use) => {
+      const most = MAX_CERTIFICATES[use];
+      expect(read(root.certPem.repeat(most), use)).toHaveLength(most);
+      expect(read(root.certPem.repeat(most + 1), use)).toBe(`holds more than ${most} certificates`);
+    },
+  );
+
+  it('calls a certificate without a subject by the first of its names', async () => {
+    const { certPem } = await root.issue({ subject: '', sans: ['edge-7.example.com', '192.0.2.7'] });
+    expect(read(certPem)).toEqual(['DNS:edge-7.example.com']);
+  });
+
+  it('cuts a name that would fill the log', async () => {
+    const { certPem } = await root.issue({ cn: 'x'.repeat(100_000) });
+    const [subject = ''] = read(certPem);
+    expect(subject.length).toBeLessThan(500);
+  });
+
+  it('tells certificates of one name and key from others', async () => {
+    const again = await root.intermediate({ cn: 'Issuing', privateKey: issuing.key });
+    const other = await root.intermediate({ cn: 'Issuing' });
+    const result = parseCertificates(
+      Buffer.from(issuing.certPem + again.certPem + other.certPem),
+      'authorities',
+    );
+    const [first, second, third] = result.ok ? result.certificates.map(({ sameAs }) => sameAs) : [];
+    expect([first === second, first === third]).toEqual([true, false]);
   });
 
   it('says what is wrong in one line', () => {

@@ -1,25 +1,44 @@
-/** What the engine's socket grants, found out by calls that change nothing and that this program never needs. */
+/** Finds out what the engine's socket grants, through read-only calls that this program never needs. */
 
-import { type EngineAccess, judgeAccess, type Trial } from '../../core/engine-access.ts';
-import type { EngineEndpoint } from '../../core/settings.ts';
-import { createCaller } from './http.ts';
+import * as v from 'valibot';
+import { type EngineAccess, judgeAccess, type Trial } from '../../core/engine/access.ts';
+import type { EngineEndpoint } from '../../core/model/settings.ts';
+import { bodyAs, createCaller, meet } from './http.ts';
 
-/** An engine that needs longer is asked again, or another time. */
+/** An engine that takes longer is asked again at another time. */
 const ANSWER_MS = 2_000;
 
-/** Only the status is of interest; a short body is read so that the engine is not left with half an answer. */
+/** Only the status matters, and what `/info` reports about rights: 6 kB. */
 const MAX_BODY_BYTES = 64 * 1024;
 
-/** Asks for all `paths` at once, with `GET`. It never rejects, and ends at once when `signal` aborts. */
+/**
+ * Requests all `paths` at once, with `GET`, in the API version that the engine names: an engine that refuses old
+ * versions must not look like a proxy. It never rejects, and ends at once when `signal` aborts.
+ */
 export async function findEngineAccess(
   endpoint: EngineEndpoint,
   paths: readonly string[],
   signal: AbortSignal,
 ): Promise<EngineAccess> {
   const call = createCaller(endpoint, { maxBodyBytes: MAX_BODY_BYTES, isLongBodyDropped: true });
+  const met = await meet(call, ANSWER_MS, signal);
+  if (!met.ok) return { kind: 'unknown', problem: met.problem };
   const trials = paths.map(async (path): Promise<Trial> => {
-    const answer = await call('GET', path, ANSWER_MS, signal);
-    return answer.ok ? { path, status: answer.value.status } : { path, problem: answer.problem };
+    const answer = await call('GET', `${met.value}${path}`, ANSWER_MS, signal);
+    if (!answer.ok) return { path, problem: answer.problem };
+    const { status, body } = answer.value;
+    return path === '/info' ? { path, status, rootless: isRootless(body) } : { path, status };
   });
   return judgeAccess(await Promise.all(trials));
+}
+
+/** Docker lists it among its security options; Podman (some versions only there) in a separate field. */
+const INFO = v.object({
+  SecurityOptions: v.nullish(v.array(v.string())),
+  Rootless: v.nullish(v.boolean()),
+});
+
+function isRootless(body: string): boolean {
+  const info = bodyAs(body, INFO);
+  return info?.Rootless === true || info?.SecurityOptions?.some((each) => each === 'name=rootless') === true;
 }

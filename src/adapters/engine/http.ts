@@ -1,14 +1,19 @@
 /**
- * HTTP with the container engine, over a unix socket or TCP: every failure is a value, with its cause and what to
+ * HTTP with the container engine, over a unix socket, TCP or TLS: every failure is a value, with its cause and what to
  * try. https://docs.docker.com/reference/api/engine/
  */
 
-import { stat } from 'node:fs/promises';
-import { type IncomingHttpHeaders, request } from 'node:http';
+import { type IncomingHttpHeaders, type RequestOptions, request } from 'node:http';
 import * as v from 'valibot';
-import type { EngineAnswer, EngineCause, EngineFailure } from '../../core/broker.ts';
-import type { EngineEndpoint } from '../../core/settings.ts';
-import { codeOf, messageOf } from '../../system/errors.ts';
+import type { EngineAnswer, EngineFailure } from '../../core/model/broker.ts';
+import { type EngineEndpoint, isTls, type TlsEndpoint } from '../../core/model/settings.ts';
+import { type JsonBounds, parseJson } from '../../system/bounded-json.ts';
+import { BadAnswer, boundPreamble } from '../../system/http-answer.ts';
+import { monotonicMs } from '../../system/monotonic.ts';
+import { startTimer } from '../../system/timer.ts';
+import { lost, tooLate } from './call-failure.ts';
+import { failure, TLS_HINT } from './failure.ts';
+import type { OpenTls } from './tls.ts';
 
 export interface CallOptions {
   /** cancels the conversation */
@@ -17,13 +22,30 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
-/** How long the engine may take for an answer that needs no waiting. */
+/** How long the engine may take for an answer that involves no waiting. */
 export const ANSWER_MS = 10_000;
 
-/** No answer to these calls is anywhere near as long. */
-const MAX_BODY_BYTES = 4 * 1024 * 1024;
+/**
+ * The inspection of a container has 10 kB, with the output of its health checks 30 kB; a list has 2 kB per container.
+ */
+const MAX_BODY_BYTES = 1024 * 1024;
 
-/** An answer of the engine, whatever its status. */
+/** Node's own limit, regardless of its flags. */
+const MAX_HEADER_BYTES = 16 * 1024;
+
+/** An engine that answers in chunks fills each one; a body in tiny chunks costs more to read than it contains. */
+const MAX_CHUNKS = 32_768;
+
+/** The framing of the chunks of a body may not be longer than the body. */
+const MAX_BYTES_A_BYTE = 2;
+
+/** An inspection has 9 levels, a service 10. */
+const MAX_DEPTH = 64;
+
+/** Engines send some 30 bytes per value; a value costs up to 100 bytes of memory. */
+const LEAST_BYTES_A_VALUE = 16;
+
+/** An answer of the engine, with any status. */
 export interface Reply {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -40,130 +62,135 @@ export type Call = (
 ) => Promise<EngineAnswer<Reply>>;
 
 export interface CallerOptions {
-  /** as much of a body as is read, instead of 4 MiB */
+  /** how much of a body is read, instead of 1 MiB */
   readonly maxBodyBytes?: number;
-  /** a body that is longer is left where it is and the answer has none, instead of being a bad answer */
+  /** a body that is too long is dropped and the answer has none, instead of being a bad answer */
   readonly isLongBodyDropped?: boolean;
 }
 
-/** For calls to the engine at `endpoint`, each on a connection of its own. */
+/** For calls to the engine at `endpoint`, each on a separate connection. */
 export function createCaller(
   endpoint: EngineEndpoint,
   { maxBodyBytes = MAX_BODY_BYTES, isLongBodyDropped = false }: CallerOptions = {},
 ): Call {
-  const where = endpoint.kind === 'unix' ? endpoint.path : `${endpoint.host}:${endpoint.port}`;
-  const target =
-    endpoint.kind === 'unix'
-      ? { socketPath: endpoint.path, host: 'localhost' }
-      : { host: endpoint.host, port: endpoint.port };
+  const line = isTls(endpoint) ? secureLine(endpoint) : plainLine(endpoint);
 
   return async (method, path, timeoutMs, signal, content) => {
-    let isConnected = false;
-    let isLate = false;
+    const startMs = monotonicMs();
+    const connection = await line(timeoutMs, signal);
+    if (!connection.ok) return connection;
+    const exchange = converse(
+      { ...connection.value, method, path, maxHeaderSize: MAX_HEADER_BYTES, ...(signal && { signal }) },
+      { content, maxBodyBytes, isLongBodyDropped, withinMs: timeoutMs - (monotonicMs() - startMs) },
+    );
     try {
-      const value = await new Promise<Reply>((resolve, reject) => {
-        const outgoing = request({ ...target, method, path, agent: false, ...(signal && { signal }) });
-        const timer = setTimeout(() => {
-          isLate = true;
-          outgoing.destroy(new Error('timeout'));
-        }, timeoutMs);
-        outgoing.on('socket', (socket) => socket.once('connect', () => (isConnected = true)));
-        outgoing.on('close', () => clearTimeout(timer));
-        outgoing.on('upgrade', (_incoming, socket) => {
-          socket.destroy();
-          reject(new BadAnswer('it goes over to another protocol'));
-        });
-        outgoing.on('error', reject);
-        outgoing.on('response', (incoming) => {
-          const reply = (body: string) =>
-            resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body });
-          const chunks: Buffer[] = [];
-          let size = 0;
-          incoming.on('data', (chunk: Buffer) => {
-            size += chunk.length;
-            if (size <= maxBodyBytes) {
-              chunks.push(chunk);
-              return;
-            }
-            if (isLongBodyDropped) reply('');
-            outgoing.destroy(new BadAnswer('the answer is longer than any engine sends'));
-          });
-          incoming.on('error', reject);
-          incoming.on('end', () => reply(Buffer.concat(chunks).toString('utf8')));
-        });
-        if (content === undefined) outgoing.end();
-        else outgoing.setHeader('Content-Type', 'application/json').end(JSON.stringify(content));
-      });
-      return { ok: true, value };
+      return { ok: true, value: await exchange.reply };
     } catch (error) {
-      const cause = isLate ? 'timeout' : await causeOf(error, endpoint);
-      const what = isLate ? `${timeoutMs / 1_000} s` : messageOf(error);
-      return failure(cause, explain(cause, where, what), method === 'POST' && isConnected);
+      const mayHaveHappened = method === 'POST' && exchange.isConnected();
+      return exchange.isLate()
+        ? tooLate(endpoint, timeoutMs, mayHaveHappened)
+        : lost(error, endpoint, mayHaveHappened);
     }
   };
 }
 
-class BadAnswer extends Error {}
+/** Where a request is sent: to an address, or over an established connection. */
+type Line = (timeoutMs: number, signal?: AbortSignal) => Promise<EngineAnswer<RequestOptions>>;
 
-async function causeOf(error: unknown, endpoint: EngineEndpoint): Promise<EngineCause> {
-  if (error instanceof BadAnswer) return 'bad_answer';
-  const code = codeOf(error) ?? '';
-  if (code.startsWith('HPE_')) return 'bad_answer';
-  switch (code) {
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return 'socket_missing';
-    case 'EACCES':
-    case 'EPERM':
-      return 'permission_denied';
-    case 'ENOTSOCK':
-      return 'not_a_socket';
-    case 'ECONNREFUSED':
-      return (await isSocket(endpoint)) ? 'connection_refused' : 'not_a_socket';
-    case 'ECONNRESET':
-    case 'EPIPE':
-    case 'ABORT_ERR':
-      return 'connection_lost';
-    default:
-      return 'unreachable';
-  }
+function plainLine(endpoint: EngineEndpoint): Line {
+  const target =
+    endpoint.kind === 'unix'
+      ? { socketPath: endpoint.path, host: 'localhost' }
+      : { host: endpoint.host, port: endpoint.port };
+  return async () => ({ ok: true, value: { ...target, agent: false } });
 }
 
-/** What became of a call that got no HTTP answer, for people. */
-function explain(cause: EngineCause, where: string, what: string): string {
-  switch (cause) {
-    case 'socket_missing':
-      return `there is no socket ${where}`;
-    case 'not_a_socket':
-      return `${where} is not a socket`;
-    case 'connection_refused':
-      return `nothing listens on ${where}`;
-    case 'permission_denied':
-      return `this user may not use the socket ${where}`;
-    case 'timeout':
-      return `the engine on ${where} did not answer within ${what}`;
-    case 'connection_lost':
-      return `the engine on ${where} closed the connection before its answer was complete (${what})`;
-    case 'bad_answer':
-      return `what listens on ${where} does not answer as an engine does (${what})`;
-    default:
-      return `${where} cannot be reached (${what})`;
-  }
+/** The TLS code is loaded only if it is needed. */
+function secureLine(endpoint: TlsEndpoint): Line {
+  let open: OpenTls | undefined;
+  return async (timeoutMs, signal) => {
+    open ??= (await import('./tls.ts')).createTlsLine(endpoint);
+    const opened = await open(timeoutMs, signal);
+    if (!opened.ok) return opened;
+    const { host, port } = endpoint;
+    return { ok: true, value: { host, port, createConnection: () => opened.value } };
+  };
 }
 
-async function isSocket(endpoint: EngineEndpoint): Promise<boolean> {
-  if (endpoint.kind !== 'unix') return true;
-  try {
-    return (await stat(endpoint.path)).isSocket();
-  } catch {
-    // it has gone since; that it refused us is all there is to say
-    return true;
-  }
+interface ConverseOptions extends Required<CallerOptions> {
+  readonly content: object | undefined;
+  readonly withinMs: number;
+}
+
+interface Exchange {
+  /** rejects with what ended it before the answer was complete */
+  readonly reply: Promise<Reply>;
+  /** the engine may have received the request */
+  isConnected(): boolean;
+  isLate(): boolean;
+}
+
+function converse(
+  options: RequestOptions,
+  { content, maxBodyBytes, isLongBodyDropped, withinMs }: ConverseOptions,
+): Exchange {
+  let isConnected = options.createConnection !== undefined;
+  let isLate = false;
+  const reply = new Promise<Reply>((resolve, reject) => {
+    const outgoing = request(options);
+    const timer = startTimer(() => {
+      isLate = true;
+      outgoing.destroy(new Error('timeout'));
+    }, withinMs);
+    outgoing.on('socket', (socket) => socket.once('connect', () => (isConnected = true)));
+    outgoing.on('close', () => clearTimeout(timer));
+    outgoing.on('error', reject);
+    boundPreamble(outgoing, reject);
+    outgoing.on('response', (incoming) => {
+      const done = (body: string) =>
+        resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body });
+      const body = createCollector(maxBodyBytes);
+      incoming.on('data', (chunk: Buffer) => {
+        const isTooMuch = incoming.socket.bytesRead > MAX_BYTES_A_BYTE * maxBodyBytes + MAX_HEADER_BYTES;
+        if (!isTooMuch && body.take(chunk)) return;
+        if (isLongBodyDropped) done('');
+        outgoing.destroy(new BadAnswer('the answer is longer than any engine sends'));
+      });
+      incoming.on('error', reject);
+      incoming.on('end', () => done(body.text()));
+    });
+    if (content === undefined) outgoing.end();
+    else outgoing.setHeader('Content-Type', 'application/json').end(JSON.stringify(content));
+  });
+  return { reply, isConnected: () => isConnected, isLate: () => isLate };
+}
+
+/** Assembles a body. It keeps no chunk: a thousand chunks of one byte take a hundred times their size. */
+function createCollector(maxBytes: number) {
+  let bytes = Buffer.alloc(0);
+  let size = 0;
+  let chunks = 0;
+  return {
+    /** returns false if it is too much */
+    take(chunk: Buffer): boolean {
+      chunks += 1;
+      if (size + chunk.length > maxBytes || chunks > MAX_CHUNKS) return false;
+      if (size + chunk.length > bytes.length) {
+        const longer = Buffer.alloc(Math.min(maxBytes, Math.max(2 * bytes.length, size + chunk.length)));
+        bytes.copy(longer);
+        bytes = longer;
+      }
+      chunk.copy(bytes, size);
+      size += chunk.length;
+      return true;
+    },
+    text: () => bytes.toString('utf8', 0, size),
+  };
 }
 
 /**
- * Meets the engine (`GET /_ping`) and says what paths begin with in its own version of the API: engines drop old
- * versions and refuse new ones. Without a version, the path without.
+ * Queries the engine (`GET /_ping`) and returns the path prefix of its own API version: engines drop old versions and
+ * refuse new ones. Without a version, paths have no prefix.
  */
 export async function meet(
   call: Call,
@@ -174,15 +201,18 @@ export async function meet(
   return ping.ok ? { ok: true, value: versionPrefix(ping.value) } : ping;
 }
 
-/** The body of an answer by this schema; undefined if it is no JSON, or another value. */
+/** The body of an answer by this schema; undefined if it is not JSON, or another value. */
 export function bodyAs<T>(body: string, schema: v.GenericSchema<unknown, T>): T | undefined {
-  try {
-    const result = v.safeParse(schema, JSON.parse(body));
-    return result.success ? result.output : undefined;
-  } catch {
-    // not JSON: another value all the more
-    return undefined;
-  }
+  const json = parseBody(body);
+  if (!json.ok) return undefined;
+  const result = v.safeParse(schema, json.value);
+  return result.success ? result.output : undefined;
+}
+
+/** The JSON of an answer, unless it is not JSON or not of a kind that an engine would write. */
+export function parseBody(body: string): ReturnType<typeof parseJson> {
+  const bounds: JsonBounds = { depth: MAX_DEPTH, values: 1_000 + body.length / LEAST_BYTES_A_VALUE };
+  return parseJson(body, bounds);
 }
 
 function versionPrefix({ status, headers }: Reply): string {
@@ -190,7 +220,7 @@ function versionPrefix({ status, headers }: Reply): string {
   return status === 200 && typeof version === 'string' && /^\d+\.\d+$/.test(version) ? `/v${version}` : '';
 }
 
-/** An HTTP status that says no. */
+/** An HTTP status that refuses. */
 export function refusal(
   reply: Reply,
   doing: string,
@@ -203,36 +233,15 @@ export function refusal(
     return failure('container_missing', `there is no container ${container}`, false);
   }
   if (reply.status === 401 || reply.status === 403) return failure('permission_denied', problem, false);
+  if (reply.status === 400 && /HTTP request (was sent )?to (an )?HTTPS/i.test(said)) {
+    return { ...failure('call_refused', problem, false), hint: TLS_HINT };
+  }
   if (reply.status >= 500) return failure('engine_error', problem, mayHaveHappened);
   return failure('call_refused', problem, false);
 }
 
-/** Docker's and Podman's errors are `{"message": …}`; anything else is shown as it is, cut short. */
-function errorText(body: string): string {
+/** Docker's and Podman's errors are `{"message": …}`; anything else is shown as it is, truncated. */
+export function errorText(body: string): string {
   const text = bodyAs(body, v.object({ message: v.string() }))?.message ?? body;
-  return text.replace(/\s+/g, ' ').trim().slice(0, 300);
+  return text.slice(0, 3_000).replace(/\s+/g, ' ').trim().slice(0, 300);
 }
-
-/** A failure with the hint of its cause. */
-export function failure(cause: EngineCause, problem: string, mayHaveHappened: boolean): EngineFailure {
-  return { ok: false, cause, problem, hint: HINTS[cause], mayHaveHappened };
-}
-
-const HINTS: Readonly<Record<EngineCause, string>> = {
-  socket_missing: 'start the engine, or check DOCKER_SOCK and that the socket is mounted',
-  not_a_socket: 'DOCKER_SOCK is not a socket; docker makes a directory of a mount whose source is missing',
-  connection_refused: 'nothing listens there: start the engine, and mount its socket anew if it was replaced',
-  permission_denied:
-    'run the watcher with the group of the socket (stat -c %g), or let the proxy allow the call',
-  unreachable: 'check DOCKER_HOST, name resolution and the network',
-  container_missing: 'check MOSQUITTO_CONTAINER; the watcher waits for the container to appear',
-  call_refused:
-    'see what the engine says; a socket proxy has to allow what mosquitto-cert-watcher socket-policy lists',
-  engine_error: "see the engine's own log",
-  timeout: 'the engine is overloaded or stuck: see its log',
-  connection_lost: 'the engine closed the connection: see its log',
-  bad_answer: 'check that a Docker Engine or Podman API listens there',
-  not_a_manager: 'run the watcher on a manager node (in a stack: placement constraint node.role == manager)',
-  service_missing: 'check MOSQUITTO_SERVICE (docker service ls); the watcher waits for the service to appear',
-  out_of_sequence: 'nothing to do: the service is looked at again',
-};

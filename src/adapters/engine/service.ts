@@ -4,22 +4,22 @@
  */
 
 import * as v from 'valibot';
-import type { BrokerState, EngineAnswer, EngineFailure } from '../../core/broker.ts';
+import type { EngineAnswer, EngineFailure } from '../../core/model/broker.ts';
 import {
   APPLIED_LABEL,
   HISTORY_LABEL,
-  isBusy,
   labelsFor,
   type ServiceState,
   UPDATE_STATES,
-} from '../../core/service.ts';
-import type { EngineEndpoint } from '../../core/settings.ts';
+} from '../../core/model/service.ts';
+import type { EngineEndpoint } from '../../core/model/settings.ts';
+import { failure } from './failure.ts';
 import {
   ANSWER_MS,
   bodyAs,
   type CallOptions,
   createCaller,
-  failure,
+  errorText,
   meet,
   type Reply,
   refusal,
@@ -27,11 +27,12 @@ import {
 
 export interface SwarmService {
   /** `GET /_ping`, `GET /services/{id}` and `GET /tasks`. */
-  inspect(options?: CallOptions): Promise<EngineAnswer<BrokerState>>;
+  inspect(options?: CallOptions): Promise<EngineAnswer<ServiceState>>;
   /**
-   * `POST /services/{id}/update?version=…`: the specification of the last inspection with `ForceUpdate` one higher and
-   * the labels of this set, under the version of that inspection. If anybody has changed the service since, nothing is
-   * done and the cause is `out_of_sequence`.
+   * `POST /services/{id}/update?version=…`: the specification of the last inspection with `ForceUpdate` increased by
+   * one and the labels of this set, under the version of that inspection. If the service has been changed since,
+   * nothing is done and the cause is `out_of_sequence`: no other service has this version, so its name is as good as
+   * its id.
    */
   update(fingerprint: string): Promise<EngineAnswer<undefined>>;
 }
@@ -40,6 +41,7 @@ const SERVICE = v.object({
   ID: v.string(),
   Version: v.object({ Index: v.number() }),
   Spec: v.looseObject({
+    Name: v.string(),
     Labels: v.nullish(v.record(v.string(), v.string())),
     TaskTemplate: v.looseObject({ ForceUpdate: v.optional(v.number(), 0) }),
     Mode: v.nullish(
@@ -66,13 +68,18 @@ const TASKS = v.array(
 );
 type Tasks = v.InferOutput<typeof TASKS>;
 
+/**
+ * A task repeats the specification of its service: 2 to 6 kB. The API offers neither paging nor field selection, so
+ * this bounds how many tasks a service may have: 700 and more.
+ */
+const MAX_BODY_BYTES = 4 * 1024 * 1024;
+
 /** The service called `name`, as the manager at `endpoint` knows it. */
 export function createSwarmService(endpoint: EngineEndpoint, name: string): SwarmService {
-  const call = createCaller(endpoint);
+  const call = createCaller(endpoint, { maxBodyBytes: MAX_BODY_BYTES });
   const path = `/services/${encodeURIComponent(name)}`;
-  const filters = encodeURIComponent(JSON.stringify({ service: [name], 'desired-state': ['running'] }));
   let prefix = '';
-  // specification and version of one and the same answer: only together they make an update that undoes nothing
+  // specification and version from the same answer: only together do they make an update that reverts nothing
   let last: Service | undefined;
 
   async function get<T>(
@@ -93,16 +100,28 @@ export function createSwarmService(endpoint: EngineEndpoint, name: string): Swar
   async function inspect({
     timeoutMs = ANSWER_MS,
     signal,
-  }: CallOptions = {}): Promise<EngineAnswer<BrokerState>> {
+  }: CallOptions = {}): Promise<EngineAnswer<ServiceState>> {
     const met = await meet(call, timeoutMs, signal);
     if (!met.ok) return met;
     prefix = met.value;
     const service = await get(path, SERVICE, timeoutMs, signal);
     if (!service.ok) return service;
-    const tasks = await get(`/tasks?filters=${filters}`, TASKS, timeoutMs, signal);
+    const { ID: id, Spec: spec } = service.value;
+    // if there is no such name, a manager takes it for the beginning of an id and answers with another service
+    if (spec.Name !== name && id !== name) {
+      const found = `the swarm answers with ${spec.Name.slice(0, 100)}, whose id begins with it`;
+      return failure('service_missing', `there is no service ${name} (${found})`, false);
+    }
+    const tasksWith = (filters: object) =>
+      get(`/tasks?filters=${encodeURIComponent(JSON.stringify(filters))}`, TASKS, timeoutMs, signal);
+    const tasks = await tasksWith({ service: [id], 'desired-state': ['running'] });
     if (!tasks.ok) return tasks;
+    const isDown = desiredTasks(service.value, tasks.value) > 0 && !tasks.value.some(isRunning);
+    // tasks that have ended, or wait for their turn, explain why none runs
+    const all = isDown ? await tasksWith({ service: [id] }) : tasks;
+    if (!all.ok) return all;
     last = service.value;
-    return { ok: true, value: brokerOf(service.value, stateOf(service.value, tasks.value)) };
+    return { ok: true, value: stateOf(service.value, tasks.value, all.value) };
   }
 
   async function update(fingerprint: string): Promise<EngineAnswer<undefined>> {
@@ -124,15 +143,17 @@ export function createSwarmService(endpoint: EngineEndpoint, name: string): Swar
   return { inspect, update };
 }
 
-/** What the engine (or Podman, which knows no swarm) says no to in its own words, which have no codes of their own. */
+/** Refusals that the engine (or Podman, which has no swarm) expresses in text, without codes of their own. */
 function serviceRefusal(reply: Reply, doing: string, name: string, mayHaveHappened: boolean): EngineFailure {
-  if (/out of sequence/i.test(reply.body)) {
+  // at most 300 characters: a pattern may be slow on a long text
+  const said = errorText(reply.body);
+  if (/out of sequence/i.test(said)) {
     return failure('out_of_sequence', `the service ${name} was changed by somebody else meanwhile`, false);
   }
-  if (/not a swarm manager|not part of a swarm|does not support service/i.test(reply.body)) {
+  if (/not a swarm manager|not part of a swarm|does not support service/i.test(said)) {
     return failure('not_a_manager', 'this engine is not a manager of a swarm', false);
   }
-  if (reply.status === 404 && /service .*not found/i.test(reply.body)) {
+  if (reply.status === 404 && /service .*not found/i.test(said)) {
     return failure('service_missing', `there is no service ${name}`, false);
   }
   return refusal(reply, doing, `the service ${name}`, mayHaveHappened);
@@ -145,19 +166,40 @@ function labelsOf({ Spec: { Labels: labels } }: Service): Pick<ServiceState, 'ap
   };
 }
 
-function stateOf(service: Service, tasks: Tasks): ServiceState {
-  const { Spec: spec, Version: version } = service;
-  const running = tasks.filter(({ Status: { State: state } }) => state === 'running');
-  const made = running.map(({ CreatedAt: at }) => Date.parse(at)).filter((ms) => !Number.isNaN(ms));
+/** A global service has one task on each node where it may run. */
+function desiredTasks({ Spec: spec }: Service, tasks: Tasks): number {
+  return spec.Mode?.Replicated?.Replicas ?? tasks.length;
+}
+
+function isRunning({ Status: { State: state } }: Tasks[number]): boolean {
+  return state === 'running';
+}
+
+/** Final task states (swarmkit, api/types.proto). */
+const ENDED: readonly string[] = ['complete', 'shutdown', 'failed', 'rejected', 'remove', 'orphaned'];
+
+function stateOf(service: Service, tasks: Tasks, all: Tasks): ServiceState {
+  const { ID: id, Spec: spec, Version: version } = service;
+  const running = tasks.filter(isRunning);
+  const made = tasks.map(({ CreatedAt: at }) => Date.parse(at)).filter((ms) => !Number.isNaN(ms));
+  const startedAtMs = made.length === 0 ? undefined : Math.min(...made);
+  const ended = all.filter(({ Status: { State: state } }) => ENDED.includes(state));
+  const update = updateOf(service);
   return {
+    kind: 'service',
+    id,
+    up: running.length > 0,
+    status: update === undefined || update.state === 'completed' ? 'running' : update.state,
+    startedAt: startedAtMs === undefined ? '' : new Date(startedAtMs).toISOString(),
+    startedAtMs,
     ...labelsOf(service),
     version: version.Index,
-    update: updateOf(service),
-    // a global service has one task on each node that it may run on
-    desired: spec.Mode?.Replicated?.Replicas ?? tasks.length,
+    update,
+    desired: desiredTasks(service, tasks),
     running: running.length,
     updated: running.filter(({ Spec: task }) => task.ForceUpdate === spec.TaskTemplate.ForceUpdate).length,
-    oldestTaskMs: made.length === 0 ? undefined : Math.min(...made),
+    coming: all.length - running.length - ended.length,
+    hasRun: running.length > 0 || ended.length > 0,
   };
 }
 
@@ -166,24 +208,4 @@ function updateOf({ UpdateStatus: status }: Service): ServiceState['update'] {
   const startedAtMs = Date.parse(status?.StartedAt ?? '');
   if (state === undefined || Number.isNaN(startedAtMs)) return undefined;
   return { state, startedAtMs, message: status?.Message ?? '' };
-}
-
-/** The service in the words for a broker: up while a task runs, and healthy while all of them do. */
-function brokerOf({ ID: id }: Service, service: ServiceState): BrokerState {
-  const { desired, running, oldestTaskMs } = service;
-  const isWhole = running >= desired;
-  return {
-    id,
-    up: running > 0,
-    status: service.update?.state === 'completed' ? 'running' : (service.update?.state ?? 'running'),
-    // scaled to nothing is stopped on purpose
-    exitCode: desired === 0 ? 0 : 1,
-    startedAt: oldestTaskMs === undefined ? '' : new Date(oldestTaskMs).toISOString(),
-    startedAtMs: oldestTaskMs,
-    finishedAt: '',
-    finishedAtMs: undefined,
-    health: isWhole ? 'healthy' : isBusy(service) ? 'starting' : 'unhealthy',
-    stopTimeoutS: undefined,
-    service,
-  };
 }

@@ -1,11 +1,15 @@
-/** From the error that ended a connection to the one cause that an operator can act on. */
+/** Maps the error that ended a connection to the one cause that an operator can act on. */
 
 import type { TLSSocket } from 'node:tls';
-import type { ProbeCause } from '../../core/probe.ts';
-import { endpoint } from '../../system/endpoint.ts';
+import type { ProbeCause } from '../../core/model/probe.ts';
+import { hostPort } from '../../core/text/address.ts';
 import { codeOf } from '../../system/errors.ts';
-import { errorLine, openSslReason, printable } from '../../system/openssl-error.ts';
-import { alertIn, nameOfAlert } from './alerts.ts';
+import { errorLine, isOpenSslError, openSslReason } from '../../system/openssl-error.ts';
+import { alertIn, nameOfAlert } from '../../system/tls-alerts.ts';
+import { chainHint } from './chain-hints.ts';
+import type { Credentials } from './credentials.ts';
+import { FloodError } from './handshake.ts';
+import { isNameMismatch } from './server-identity.ts';
 import { hasShownCertificate, type ServerSighting } from './sighting.ts';
 import type { Fault } from './step.ts';
 import type { ProbeTarget, Upstream } from './target.ts';
@@ -15,38 +19,43 @@ export interface Scene {
   readonly target: ProbeTarget;
   readonly upstream: Upstream;
   readonly address: string;
-  /** at least one byte has come from the other side */
+  /** at least one byte has arrived from the server */
   readonly hasAnswered: boolean;
   readonly seen: ServerSighting;
+  /** the extended key usages of the server's certificate, if it was seen and has any */
+  readonly serverUsages: readonly string[] | undefined;
   readonly nowMs: number;
+  /** of our own files */
+  readonly credentials: Pick<Credentials, 'authorities' | 'keyCurve'>;
 }
 
-/** Says what to try about a client certificate that was refused with this alert. */
+/** What to try about a client certificate that was refused with this alert. */
 type RejectionHint = (certFile: string) => string;
 
 const REJECTIONS: Readonly<Record<number, RejectionHint>> = {
   40: (file) =>
     `the upstream refuses ${file} without saying why: its log knows; often the CA or the kind of key`,
   42: (file) =>
-    `the upstream refuses ${file} as bad: does it trust the CA that issued it? its log knows more`,
+    `the upstream refuses ${file} as bad: is its clock behind, so that the certificate is not valid there yet, are key or signature too weak for it, does it trust the CA that issued it? see its log`,
   43: (file) =>
-    `the upstream does not accept this kind of certificate: does ${file} allow client authentication (extended key usage), and does the upstream accept its kind of key?`,
+    `the upstream does not accept this kind of certificate: do ${file} and the CAs above it allow client authentication (extended key usage), and does the upstream accept its kind of key?`,
   44: (file) => `the certificate in ${file} has been revoked: have a new one issued`,
   45: (file) =>
     `${file} is within its dates here, so look at the upstream: is its clock right, has its revocation list (CRL) expired, has a CA above ${file}?`,
   46: (file) =>
-    `the upstream refuses ${file} without saying why: its log knows; does it trust the CA that issued it?`,
+    `the upstream refuses ${file} without saying why: its log knows; does it trust the CA that issued it, and know every critical extension in it?`,
   48: (file) =>
-    `the upstream does not know the CA that issued ${file}: is this the certificate for this upstream, and is the intermediate CA in the file, after the certificate?`,
+    `the upstream finds no way from ${file} to a CA that it trusts: is this the certificate for this upstream, is the intermediate CA in the file, after the certificate, and where the upstream checks revocation, does it have a list (CRL) of this CA?`,
   49: (file) =>
     `the upstream knows the certificate in ${file} and denies it access: check its rules for this client`,
   116: (file) =>
     `the upstream saw no client certificate: it does not accept the kind of key or signature that ${file} has`,
 };
 
-/** Why the handshake failed. `error` is undefined where the other side closed the connection. */
+/** Why the handshake failed. `error` is undefined if the server closed the connection. */
 export function handshakeFault(error: Error | undefined, socket: TLSSocket, scene: Scene): Fault {
-  // declared as an Error, in truth a code or null
+  if (error instanceof FloodError) return flood(error, scene);
+  // declared as an Error, but actually a code or null
   if (error !== undefined && socket.authorizationError) return verificationFault(error, scene);
   const alert = alertIn(error);
   const rejected = error === undefined ? undefined : rejection(error, scene);
@@ -59,41 +68,82 @@ export function handshakeFault(error: Error | undefined, socket: TLSSocket, scen
   };
 }
 
-/** Why the connection ended after a handshake that was fine on our side. */
+/** Why the connection ended after a handshake that succeeded on our side. */
 export function afterHandshakeFault(error: Error | undefined, scene: Scene): Fault {
+  if (error instanceof FloodError) return flood(error, scene);
   const rejected = error === undefined ? undefined : rejection(error, scene);
   if (rejected !== undefined) return rejected;
   return {
     cause: 'closed_after_handshake',
-    hint: `the upstream hangs up without a reason once it has ${scene.target.certFile}: look into its log; a TLS proxy does this when it refuses the certificate or has no broker behind it`,
+    hint: closingHint(error, scene),
     error: lineOf(error, 'after the handshake'),
   };
 }
 
-/** The handshake has not come to an end in time. */
+function closingHint(error: Error | undefined, { target }: Scene): string {
+  const alert = alertIn(error);
+  if (alert !== undefined) {
+    return `the upstream ends the connection with ${nameOfAlert(alert)} once it has ${target.certFile}: see its log`;
+  }
+  if (error !== undefined && isOpenSslError(error)) {
+    return `the handshake is fine, but what comes after it is no TLS that OpenSSL can read: does something on the way change it?`;
+  }
+  return `the upstream hangs up without a reason once it has ${target.certFile}: look into its log; a TLS proxy does this when it refuses the certificate or has no broker behind it`;
+}
+
+/**
+ * A broker does not send before it is asked. During a handshake, a peer that sends this much is not sending
+ * certificates.
+ */
+function flood(error: FloodError, { address, upstream }: Scene): Fault {
+  const where = hostPort({ host: address, port: upstream.port });
+  return {
+    cause: 'protocol',
+    hint: `${where} sends without end, which no MQTT broker does: check the port in UPSTREAM_ADDR`,
+    error: errorLine(error),
+  };
+}
+
+/** The handshake has not finished in time. */
 export function handshakeTimeout(ms: number, { address, upstream, hasAnswered }: Scene): Fault {
-  const where = endpoint(address, upstream.port);
+  const where = hostPort({ host: address, port: upstream.port });
   const progress = hasAnswered ? 'the TLS handshake stopped halfway' : 'no TLS handshake';
   return {
     cause: 'timeout',
-    hint: `${where} accepts connections but does not speak TLS in time: is this the TLS port (8883), is the upstream overloaded or the link slow (TLS_TIMEOUT)?`,
+    hint: hasAnswered
+      ? `${where} answers, but the handshake does not come to its end: is the upstream overloaded, the link slow (TLS_TIMEOUT), or do large packets get lost on the way (MTU)?`
+      : `${where} accepts connections but does not speak TLS in time: is this the TLS port (8883), is the upstream overloaded or the link slow (TLS_TIMEOUT)?`,
     error: `${progress} within ${Math.round(ms)} ms`,
   };
 }
 
 /**
- * An alert proves a refusal of our certificate only after the server has shown its own: before that it has not
- * seen ours. Alert 40 without a server certificate means that there is no common cipher.
+ * An alert proves a refusal of our certificate only after the server has presented its own: before that it has not seen
+ * ours. Alert 40 without a server certificate means that there is no common cipher.
  */
-function rejection(error: Error, { seen, target }: Scene): Fault | undefined {
+function rejection(error: Error, scene: Scene): Fault | undefined {
+  const { seen, target } = scene;
   const alert = alertIn(error);
-  const hint = alert === undefined ? undefined : REJECTIONS[alert];
-  if (alert === undefined || hint === undefined || !hasShownCertificate(seen)) return undefined;
+  if (alert === undefined || !hasShownCertificate(seen)) return undefined;
+  const hint = alert === ILLEGAL_PARAMETER ? curveHint(scene) : REJECTIONS[alert]?.(target.certFile);
+  if (hint === undefined) return undefined;
   return {
     cause: 'client_cert_rejected',
-    hint: `${hint(target.certFile)} (${nameOfAlert(alert)})`,
+    hint: `${hint} (${nameOfAlert(alert)})`,
     error: openSslReason(error),
   };
+}
+
+/**
+ * OpenSSL answers a client certificate of TLS 1.2 whose curve is not among its own groups with this alert (`wrong
+ * curve`, ssl/t1_lib.c). With a key on P-256, which every server supports (RFC 8446, 9.1), the alert has another
+ * reason. Under TLS 1.3 OpenSSL does not even send a certificate that the server cannot use.
+ */
+const ILLEGAL_PARAMETER = 47;
+
+function curveHint({ seen, credentials: { keyCurve }, target }: Scene): string | undefined {
+  if (keyCurve === undefined || keyCurve === 'prime256v1' || seen.protocol !== 'TLSv1.2') return undefined;
+  return `the upstream does not take a key on the curve ${keyCurve}: have ${target.certFile} issued again with a key on P-256 (prime256v1), or RSA`;
 }
 
 function sniRejected(error: Error, { upstream, target }: Scene): Fault {
@@ -103,32 +153,46 @@ function sniRejected(error: Error, { upstream, target }: Scene): Fault {
 }
 
 function protocolHint(error: Error | undefined, alert: number | undefined, scene: Scene): string {
-  const where = endpoint(scene.address, scene.upstream.port);
+  const where = hostPort({ host: scene.address, port: scene.upstream.port });
   if (alert === 70)
-    return `${where} speaks no TLS 1.2 or newer: update the upstream or its TLS settings (${nameOfAlert(70)})`;
+    return `${where} agrees to no version of TLS from 1.2 on: update the upstream, or look at its TLS settings and at the kind of its key (${nameOfAlert(70)})`;
   if (alert === 40)
-    return `${where} and this OpenSSL have no cipher or signature in common: update the upstream or its TLS settings (${nameOfAlert(40)})`;
-  if (alert !== undefined)
-    return `${where} breaks the handshake off with ${nameOfAlert(alert)}: its log knows more`;
-  if (
-    /WRONG_VERSION_NUMBER|wrong version number|packet length too long|HTTP_REQUEST/i.test(
-      error?.message ?? '',
-    )
-  ) {
-    return `what answers at ${where} is not TLS: is the port the TLS port (8883, not 1883)?`;
-  }
-  if (/unsupported protocol/i.test(error?.message ?? ''))
-    return `${where} speaks no TLS 1.2 or newer: update the upstream or its TLS settings`;
+    return `${where} and this OpenSSL have no cipher, curve or signature in common, or it has no certificate for the name that it is asked for: look at its TLS settings (${nameOfAlert(40)})`;
+  if (alert === 120)
+    return scene.upstream.alpn === undefined
+      ? `${where} asks for a protocol by ALPN: set TLS_ALPN to what bridge_alpn says (${nameOfAlert(120)})`
+      : `${where} does not speak the protocol ${scene.upstream.alpn} that it is asked for by ALPN: compare TLS_ALPN with bridge_alpn (${nameOfAlert(120)})`;
+  if (alert !== undefined) return `${where} breaks the handshake off with ${nameOfAlert(alert)}: see its log`;
+  if (error !== undefined && isOpenSslError(error)) return refusalHint(openSslReason(error), where, scene);
   if (scene.hasAnswered) {
     return `${where} hangs up in the middle of the handshake: look into its log; it may refuse ${scene.target.certFile}`;
   }
   return `${where} hangs up on the first bytes of TLS: is it the plain port (1883 instead of 8883), or a proxy without a broker behind it?`;
 }
 
+/** OpenSSL on our side aborts the handshake. */
+function refusalHint(reason: string, where: string, { seen }: Scene): string {
+  if (/unsupported protocol/i.test(reason))
+    return `${where} speaks no TLS 1.2 or newer: update the upstream or its TLS settings`;
+  if (/unsafe legacy renegotiation/i.test(reason))
+    return `${where} does not know secure renegotiation (RFC 5746), without which OpenSSL takes no server: update the upstream`;
+  if (/excessive message size/i.test(reason))
+    return `${where} sends more certificates than OpenSSL takes (100 kB): let it send its own and those of its intermediate CAs`;
+  if (/too (small|weak)/i.test(reason))
+    return `${where} has a key or parameters that OpenSSL calls too weak: give it RSA 2048 or EC, and DH parameters of 2048 bits`;
+  if (!hasShownCertificate(seen) && NO_TLS.test(reason))
+    return `what answers at ${where} is not TLS: is the port the TLS port (8883, not 1883)?`;
+  return `${where} sends what OpenSSL cannot take: look at the upstream's TLS settings; does something on the way change it?`;
+}
+
+/** OpenSSL's errors for bytes that are not a TLS record at all. */
+const NO_TLS =
+  /wrong version number|packet length too long|http request|record layer failure|wrong ssl version|bad record type/i;
+
 function verificationFault(error: Error, scene: Scene): Fault {
   const code = codeOf(error) ?? '';
   const cause = verificationCause(code);
-  return { cause, hint: verificationHint(cause, code, error, scene), error: verificationLine(error) };
+  return { cause, hint: verificationHint(cause, code, error, scene), error: errorLine(error) };
 }
 
 function verificationCause(code: string): ProbeCause {
@@ -136,32 +200,21 @@ function verificationCause(code: string): ProbeCause {
   return code === 'ERR_TLS_CERT_ALTNAME_INVALID' ? 'server_name_mismatch' : 'server_cert_untrusted';
 }
 
-function verificationLine(error: Error): string {
-  const reason = 'reason' in error && typeof error.reason === 'string' ? error.reason : undefined;
-  return reason === undefined ? errorLine(error) : `${codeOf(error)}: ${printable(reason)}`;
-}
-
 function verificationHint(cause: ProbeCause, code: string, error: Error, scene: Scene): string {
   if (cause === 'server_name_mismatch') return nameHint(error, scene);
   if (cause === 'server_cert_expired') return datesHint(code, scene);
-  return trustHint(code, scene);
+  const { seen, target, credentials, serverUsages } = scene;
+  const { authorities } = credentials;
+  const chain = { caFile: target.caFile, authorities, issuer: seen.server?.issuer, usages: serverUsages };
+  return chainHint(code, error.message, chain);
 }
 
 function nameHint(error: Error, { upstream }: Scene): string {
-  const names = printable(namesIn(error));
+  const names = isNameMismatch(error) ? error.names : '';
   const sent = `the server's certificate is not for ${upstream.identity}`;
   return names === ''
     ? `${sent}: set TLS_SNI to the name that it is for, or have it issued again`
-    : `${sent} but for ${names}: set TLS_SNI to one of these if this is the right server`;
-}
-
-/** The names that the certificate is for: `broker.example.com, 192.0.2.7`. */
-function namesIn(error: Error): string {
-  const certificate: unknown = 'cert' in error ? error.cert : undefined;
-  if (typeof certificate !== 'object' || certificate === null || !('subjectaltname' in certificate))
-    return '';
-  const names = certificate.subjectaltname;
-  return typeof names === 'string' ? names.replaceAll(/\b(DNS|IP Address|URI):/g, '') : '';
+    : `${sent} but for ${names}: if this is the right server, set TLS_SNI to a name that it is for, and the address of the bridge too`;
 }
 
 function datesHint(code: string, { seen, nowMs, target }: Scene): string {
@@ -172,27 +225,6 @@ function datesHint(code: string, { seen, nowMs, target }: Scene): string {
     return `the server's own certificate is within its dates, a CA above it has expired: renew ${target.caFile} or the chain that the server sends; is this clock right?`;
   }
   return `the certificate of ${target.host} has to be renewed there; is the clock of this machine right?`;
-}
-
-function trustHint(code: string, { seen, target }: Scene): string {
-  const { caFile } = target;
-  const issuer = seen.server === undefined ? '' : ` (issued by ${seen.server.issuer})`;
-  switch (code) {
-    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
-      return `the server's certificate is self-signed and not in ${caFile}: is this the right server, or is it still on its default certificate?`;
-    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
-    case 'UNABLE_TO_GET_ISSUER_CERT':
-    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
-      return `${caFile} does not lead to the server's certificate${issuer}: is it the wrong or an old CA, or does the server not send its intermediate CA?`;
-    case 'CERT_SIGNATURE_FAILURE':
-      return `a CA in ${caFile} has the right name but another key: put the upstream's current CA there`;
-    case 'INVALID_PURPOSE':
-      return `the server's certificate is not made for a server (extended key usage): have it issued again`;
-    case 'UNSPECIFIED':
-      return `a certificate of the server has a key or a signature that OpenSSL calls too weak: have it issued again with RSA 2048 or EC and SHA-256`;
-    default:
-      return `${caFile} does not vouch for this server${issuer}: is it the wrong or an old CA?`;
-  }
 }
 
 function lineOf(error: Error | undefined, when: string): string {

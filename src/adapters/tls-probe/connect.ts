@@ -1,18 +1,24 @@
-/** The tcp phase: the addresses of the upstream one by one, each with a share of the time that is left. */
+/** The tcp phase: tries the addresses of the upstream one by one, each with a share of the remaining time. */
 
-import { connect, type Socket } from 'node:net';
-import { endpoint } from '../../system/endpoint.ts';
+import { connect, isIP, type Socket } from 'node:net';
+import { hostPort } from '../../core/text/address.ts';
 import { codeOf, messageOf } from '../../system/errors.ts';
+import { monotonicMs } from '../../system/monotonic.ts';
 import { type FailedStep, type Fault, failed, type Limit, passed, type Step, within } from './step.ts';
 
 export interface Connection {
   readonly socket: Socket;
   readonly address: string;
-  /** how long the TCP handshake took, in milliseconds: one round trip, more where a packet was lost */
+  /** how long the TCP handshake took, in milliseconds: one round trip, more if a packet was lost */
   readonly roundTripMs: number;
 }
 
-/** Told of every attempt as it begins. */
+/**
+ * How many addresses of each family are tried: a name may have thousands, and each attempt gets its share of the time.
+ */
+const MOST_OF_A_FAMILY = 8;
+
+/** Called for each attempt as it begins. */
 export type OnAttempt = (address: string, socket: Socket) => void;
 
 interface Attempt {
@@ -21,10 +27,10 @@ interface Attempt {
 }
 
 /**
- * The first address that accepts. Where none does, the fault names what each one did. Sockets that come to nothing
- * are destroyed, the other one is the caller's.
+ * The first address that accepts, of the first {@link MOST_OF_A_FAMILY} of IPv4 and as many of IPv6. If none does, the
+ * fault names the outcome of each one. Sockets that fail are destroyed; the successful one belongs to the caller.
  *
- * Node's own attempt at this (`autoSelectFamily`) gives up good addresses after 250 ms: too soon for slow links.
+ * Node's own implementation (`autoSelectFamily`) gives up good addresses after 250 ms: too soon for slow links.
  */
 export async function connectInTurn(
   addresses: readonly string[],
@@ -32,19 +38,30 @@ export async function connectInTurn(
   limit: Limit,
   onAttempt: OnAttempt,
 ): Promise<Step<Connection>> {
-  const deadline = performance.now() + limit.ms;
+  const deadline = monotonicMs() + limit.ms;
   const faults: Fault[] = [];
-  for (const [index, address] of addresses.entries()) {
-    const share = (deadline - performance.now()) / (addresses.length - index);
+  const tried = firstOfEachFamily(addresses);
+  for (const [index, address] of tried.entries()) {
+    const share = (deadline - monotonicMs()) / (tried.length - index);
     const step = await connectTo({ address, port }, { ms: share, signal: limit.signal }, onAttempt);
     if (step.ok || step.fault === undefined) return step;
     faults.push(step.fault);
   }
-  return noneAccepts(faults);
+  return noneAccepts(faults, addresses.length - tried.length);
+}
+
+/** In their original order. */
+function firstOfEachFamily(addresses: readonly string[]): readonly string[] {
+  const seen = { 0: 0, 4: 0, 6: 0 };
+  return addresses.filter((address) => {
+    const family = isIP(address) as 0 | 4 | 6;
+    seen[family] += 1;
+    return seen[family] <= MOST_OF_A_FAMILY;
+  });
 }
 
 async function connectTo(attempt: Attempt, limit: Limit, onAttempt: OnAttempt): Promise<Step<Connection>> {
-  const start = performance.now();
+  const start = monotonicMs();
   const socket = ignoreLateErrors(connect({ host: attempt.address, port: attempt.port }));
   onAttempt(attempt.address, socket);
   const step = await within<Connection>(
@@ -52,7 +69,7 @@ async function connectTo(attempt: Attempt, limit: Limit, onAttempt: OnAttempt): 
     () => timedOut(attempt, limit.ms),
     (done) => {
       const accepted = () =>
-        done(passed({ socket, address: attempt.address, roundTripMs: performance.now() - start }));
+        done(passed({ socket, address: attempt.address, roundTripMs: monotonicMs() - start }));
       const refused = (error: Error) => done(failed(refusal(attempt, error)));
       socket.once('connect', accepted);
       socket.once('error', refused);
@@ -63,14 +80,18 @@ async function connectTo(attempt: Attempt, limit: Limit, onAttempt: OnAttempt): 
   return step;
 }
 
-/** An error that comes when nobody waits for it any more is of no interest, but unheard it would end the process. */
+/** A late error, for which nobody waits, does not matter, but without a listener it would end the process. */
 export function ignoreLateErrors<S extends Socket>(socket: S): S {
   socket.on('error', () => undefined);
   return socket;
 }
 
 function refusal({ address, port }: Attempt, error: Error): Fault {
-  return { cause: 'tcp', hint: hintFor(codeOf(error), endpoint(address, port)), error: messageOf(error) };
+  return {
+    cause: 'tcp',
+    hint: hintFor(codeOf(error), hostPort({ host: address, port })),
+    error: messageOf(error),
+  };
 }
 
 function hintFor(code: string | undefined, where: string): string {
@@ -85,13 +106,15 @@ function hintFor(code: string | undefined, where: string): string {
       return `${where} resets connections at once: a firewall, or a proxy without a broker behind it`;
     case 'ETIMEDOUT':
       return `${where} does not answer: does a firewall drop the packets, is the host up?`;
+    case 'EINVAL':
+      return `${where} cannot be reached as it stands: a link-local address (fe80::) needs its interface, as in fe80::1%eth0`;
     default:
       return `no connection to ${where}: check network, firewall and port`;
   }
 }
 
 function timedOut({ address, port }: Attempt, ms: number): Step<never> {
-  const where = endpoint(address, port);
+  const where = hostPort({ host: address, port });
   return failed({
     cause: 'timeout',
     hint: `${where} does not answer: does a firewall drop the packets, is the host up, is the port right?`,
@@ -99,9 +122,11 @@ function timedOut({ address, port }: Attempt, ms: number): Step<never> {
   });
 }
 
-/** A refusal says more than silence, so it decides the cause where addresses behave differently. */
-function noneAccepts(faults: readonly Fault[]): FailedStep {
+/** A refusal is more specific than silence, so it determines the cause if addresses behave differently. */
+function noneAccepts(faults: readonly Fault[], untried: number): FailedStep {
   const telling = faults.findLast(({ cause }) => cause === 'tcp') ?? faults.at(-1);
   if (telling === undefined) throw new Error('no address to connect to');
-  return failed({ ...telling, error: faults.map(({ error }) => error).join('; ') });
+  const errors = faults.map(({ error }) => error);
+  if (untried > 0) errors.push(`${untried} more addresses were not tried`);
+  return failed({ ...telling, error: errors.join('; ') });
 }

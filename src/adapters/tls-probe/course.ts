@@ -1,6 +1,7 @@
-/** The course of one probe: how long each phase took, what was seen, and the verdict that it adds up to. */
+/** The course of one probe: how long each phase took, what was seen, and the resulting verdict. */
 
-import type { ProbeFailure, ProbePhase, ProbeSighting, ProbeSuccess } from '../../core/probe.ts';
+import type { ProbeFailure, ProbePhase, ProbeSighting, ProbeSuccess } from '../../core/model/probe.ts';
+import { monotonicMs } from '../../system/monotonic.ts';
 import type { Fault } from './step.ts';
 
 type Seen = Omit<ProbeSighting, 'durationMs' | 'phaseMs'>;
@@ -11,7 +12,7 @@ export type OnPhase = (phase: ProbePhase, elapsedMs: number) => void;
 export interface Course {
   /** Times a piece of work as a phase; a verdict names the last one that was entered. */
   during<T>(phase: ProbePhase, work: () => Promise<T>): Promise<T>;
-  /** Adds to what was seen; the last word counts. */
+  /** Adds to what was seen; the last value counts. */
   note(seen: Seen): void;
   readonly seen: Seen;
   /** the last phase that was entered */
@@ -23,20 +24,20 @@ export interface Course {
 }
 
 export function startCourse(onPhase: OnPhase | undefined): Course {
-  const start = performance.now();
+  const start = monotonicMs();
   const phaseMs: Partial<Record<ProbePhase, number>> = {};
   let current: ProbePhase = 'files';
   let seen: Seen = {};
-  const elapsedMs = () => performance.now() - start;
+  const elapsedMs = () => monotonicMs() - start;
   const sighting = () => ({ ...seen, durationMs: Math.round(elapsedMs()), phaseMs: { ...phaseMs } });
   return {
     async during(phase, work) {
       current = phase;
-      const from = performance.now();
+      const from = monotonicMs();
       try {
         return await work();
       } finally {
-        phaseMs[phase] = Math.round(performance.now() - from);
+        phaseMs[phase] = Math.round(monotonicMs() - from);
         onPhase?.(phase, phaseMs[phase]);
       }
     },

@@ -1,12 +1,11 @@
-/** The files phase: everything that can be known about the three files before any network is touched. */
+/** The files phase: everything that can be determined about the three files without the network. */
 
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { leafOf } from '../../core/certificate.ts';
-import { explainNoPem, type PemBlock, parsePem } from '../../core/pem.ts';
-import { timestamp } from '../../core/timestamp.ts';
+import { timestamp } from '../../core/text/timestamp.ts';
 import { codeOf } from '../../system/errors.ts';
 import { openSslReason } from '../../system/openssl-error.ts';
+import { parsePrivateKey } from '../../system/private-key.ts';
 import {
   type FileIdentity,
   type FileRead,
@@ -14,34 +13,45 @@ import {
   readRegularFile,
   sameIdentity,
 } from '../../system/regular-file.ts';
-import { type ParsedCertificate, parseCertificates } from '../../system/x509.ts';
+import { type CertificateUse, type ParsedCertificate, parseCertificates } from '../../system/x509.ts';
 import { type FailedStep, failed, type Limit, passed, type Step, withinPromise } from './step.ts';
 import type { ProbeTarget } from './target.ts';
 
-export type CredentialPaths = Pick<ProbeTarget, 'caFile' | 'certFile' | 'keyFile'>;
-
-interface Kept {
-  readonly identities: readonly FileIdentity[];
-  readonly leaf: ParsedCertificate;
-  readonly context: SecureContext;
+export interface CredentialPaths extends Pick<ProbeTarget, 'certFile' | 'keyFile'> {
+  /** undefined: the set of a listener without one */
+  readonly caFile: string | undefined;
 }
 
-/** How often a set is read again that somebody writes to while we read it. */
+/** The result of the files phase: what the handshake needs, and what explains its outcome. */
+export interface Credentials {
+  readonly context: SecureContext;
+  /** OpenSSL's name of the curve that the private key is on; undefined for another kind of key */
+  readonly keyCurve: string | undefined;
+  /** the certificates of the CA file */
+  readonly authorities: readonly Pick<ParsedCertificate, 'subject' | 'isCa'>[];
+}
+
+interface Kept extends Credentials {
+  readonly identities: readonly FileIdentity[];
+  readonly leaf: ParsedCertificate;
+}
+
+/** How often a set is read again if it is being written meanwhile. */
 const READ_ATTEMPTS = 3;
 
 /**
- * Opens the three files as one SecureContext. It is kept as long as the files are the same by device, inode,
- * size, mtime and ctime, and then they are not read again: a new context for each probe would cost tens of
- * megabytes over the days. Only the dates of the client certificate are judged each time, at `nowMs`.
+ * Opens the three files as one SecureContext. It is kept as long as the files are the same by device, inode, size,
+ * mtime and ctime, and then they are not read again: a new context for each probe would cost tens of megabytes over the
+ * days. Only the dates of the client certificate are checked each time, against `nowMs`.
  */
 export function createCredentials(paths: CredentialPaths) {
   let kept: Kept | undefined;
-  const open = async (nowMs: number): Promise<Step<SecureContext>> => {
+  const open = async (nowMs: number): Promise<Step<Credentials>> => {
     const step =
       kept !== undefined && (await unchanged(paths, kept)) ? passed(kept) : await read(paths, nowMs);
     kept = step.ok ? step.value : undefined;
     if (!step.ok) return step;
-    return outOfDate(paths.certFile, step.value.leaf, nowMs) ?? passed(step.value.context);
+    return outOfDate(paths.certFile, step.value.leaf, nowMs) ?? step;
   };
   return (limit: Limit, nowMs: number) =>
     withinPromise(
@@ -52,25 +62,27 @@ export function createCredentials(paths: CredentialPaths) {
 }
 
 async function unchanged(paths: CredentialPaths, { identities }: Pick<Kept, 'identities'>): Promise<boolean> {
-  const looks = await Promise.all([paths.caFile, paths.certFile, paths.keyFile].map(lookAt));
+  const files = [paths.caFile, paths.certFile, paths.keyFile].filter((file) => file !== undefined);
+  const looks = await Promise.all(files.map(lookAt));
   return looks.every((look, index) => {
     const known = identities[index];
     return look.ok && known !== undefined && sameIdentity(look.identity, known);
   });
 }
 
-/** Reads and judges the set; a verdict on files of different generations would be about no set at all. */
+/** Reads and judges the set; a verdict on files of different generations would describe no set at all. */
 async function read(paths: CredentialPaths, nowMs: number): Promise<Step<Kept>> {
   for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt++) {
     const [ca, cert, key] = await Promise.all([
-      readRegularFile(paths.caFile),
+      paths.caFile === undefined ? undefined : readRegularFile(paths.caFile),
       readRegularFile(paths.certFile),
       readRegularFile(paths.keyFile),
     ]);
     const judged = judge(paths, { ca, cert, key }, nowMs);
-    const identities = [ca, cert, key].flatMap((file) => (file.ok ? [file.identity] : []));
-    const settled = identities.length < 3 || (await unchanged(paths, { identities }));
-    const changing = [ca, cert, key].some((file) => !file.ok && file.kind === 'changing');
+    const files = [ca, cert, key].filter((file) => file !== undefined);
+    const identities = files.flatMap((file) => (file.ok ? [file.identity] : []));
+    const settled = identities.length < files.length || (await unchanged(paths, { identities }));
+    const changing = files.some((file) => !file.ok && file.kind === 'changing');
     if (settled && !changing) return judged;
   }
   return fault(
@@ -80,17 +92,20 @@ async function read(paths: CredentialPaths, nowMs: number): Promise<Step<Kept>> 
   );
 }
 
-/** In this order, so that a private key that may not be read hides nothing that is wrong with the certificates. */
+/** In this order, so that an unreadable private key does not hide problems of the certificates. */
 function judge(
   paths: CredentialPaths,
-  files: { ca: FileRead; cert: FileRead; key: FileRead },
+  files: { ca: FileRead | undefined; cert: FileRead; key: FileRead },
   nowMs: number,
 ): Step<Kept> {
-  const ca = certificatesOf(paths.caFile, files.ca);
+  const ca =
+    paths.caFile === undefined || files.ca === undefined
+      ? NO_AUTHORITIES
+      : certificatesOf(paths.caFile, files.ca, 'authorities');
   if (!ca.ok) return ca;
-  const cert = certificatesOf(paths.certFile, files.cert);
+  const cert = certificatesOf(paths.certFile, files.cert, 'chain');
   if (!cert.ok) return cert;
-  const leaf = leafOf(cert.value.certificates);
+  const [leaf] = cert.value.certificates;
   const late = leaf === undefined ? undefined : outOfDate(paths.certFile, leaf, nowMs);
   if (late !== undefined) return late;
   const key = privateKeyOf(paths.keyFile, files.key);
@@ -101,15 +116,27 @@ function judge(
   if (!pair.ok) return pair;
   const context = contextOf(paths, ca.value.certificates, cert.value.certificates, key.value.pem);
   if (!context.ok) return context;
-  const identities = [ca.value.identity, cert.value.identity, key.value.identity];
-  return passed({ identities, leaf: pair.value, context: context.value });
+  const identities = [...ca.value.identities, ...cert.value.identities, key.value.identity];
+  return passed({
+    identities,
+    leaf: pair.value,
+    context: context.value,
+    keyCurve: key.value.key.asymmetricKeyDetails?.namedCurve,
+    authorities: ca.value.certificates.map(({ subject, isCa }) => ({ subject, isCa })),
+  });
 }
 
-function certificatesOf(file: string, read: FileRead) {
+/** The set of a listener without a CA file. */
+const NO_AUTHORITIES = passed({
+  identities: [] as readonly FileIdentity[],
+  certificates: [] as readonly ParsedCertificate[],
+});
+
+function certificatesOf(file: string, read: FileRead, use: CertificateUse) {
   if (!read.ok) return unusable(file, read);
-  const parsed = parseCertificates(read.bytes);
+  const parsed = parseCertificates(read.bytes, use);
   if (!parsed.ok) return fault(file, parsed.problem, `${file} ${parsed.problem}`);
-  return passed({ identity: read.identity, certificates: parsed.certificates });
+  return passed({ identities: [read.identity], certificates: parsed.certificates });
 }
 
 function unusable(file: string, { problem, kind }: Exclude<FileRead, { ok: true }>): FailedStep {
@@ -145,59 +172,32 @@ function privateKeyOf(file: string, read: FileRead) {
     return failed({ cause: 'local_file', hint, error: `${file} ${read.problem}`, file, keyUnreadable: true });
   }
   if (!read.ok) return unusable(file, read);
-  const block = privateKeyBlock(file, read.bytes);
-  if (!block.ok) return block;
-  const pem = pemOf(block.value);
-  try {
-    return passed({ identity: read.identity, pem, key: createPrivateKey(pem) });
-  } catch (error) {
-    // the reason of OpenSSL names a decoder, never content
-    const problem = `is not a private key that OpenSSL understands: ${openSslReason(error)}`;
-    return fault(
-      file,
-      problem,
-      `${file} is damaged or of an unknown kind: put the key of the certificate there again`,
-    );
-  }
+  const found = parsePrivateKey(read.bytes);
+  if (!found.ok) return fault(file, found.problem, KEY_HINTS[found.kind](file));
+  return passed({ identity: read.identity, pem: read.bytes, key: found.key });
 }
 
-/** The first private key of a file, as OpenSSL takes it; parameters and certificates may stand before it. */
-function privateKeyBlock(file: string, bytes: Buffer): Step<PemBlock> {
-  const pem = parsePem(bytes.toString('utf8'));
-  if (!pem.ok) return fault(file, pem.problem, `${file} is damaged or half-written: put the key there again`);
-  const block = pem.blocks.find(({ label }) => label.endsWith('PRIVATE KEY'));
-  if (block === undefined) {
-    const labels = [...new Set(pem.blocks.map(({ label }) => label))].join(', ');
-    const problem =
-      labels === ''
-        ? `holds no PEM private key: ${explainNoPem(bytes.toString('latin1'))}`
-        : `holds no private key, only ${labels}`;
-    return fault(file, problem, `put the private key of the client certificate into ${file}, as PEM`);
-  }
-  if (block.encrypted) {
-    const hint = `nobody is there to type the passphrase: store the key without one (openssl pkey -in old.key -out ${file})`;
-    return fault(file, 'is encrypted with a passphrase', hint);
-  }
-  return passed(block);
-}
+const KEY_HINTS = {
+  broken: (file: string) => `${file} is damaged or half-written: put the key there again`,
+  none: (file: string) => `put the private key of the client certificate into ${file}, as PEM`,
+  encrypted: (file: string) =>
+    `nobody is there to type the passphrase: store the key without one (openssl pkey -in old.key -out ${file})`,
+  unknown: (file: string) =>
+    `${file} is damaged or of an unknown kind: put the key of the certificate there again`,
+} as const;
 
-function pemOf({ label, base64 }: PemBlock): string {
-  const body = base64.replace(/.{64}/g, '$&\n').trimEnd();
-  return `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`;
-}
-
-/** OpenSSL presents the first certificate of the file, so that one has to belong to the key. */
+/** OpenSSL presents the first certificate of the file, so that is the one that has to match the key. */
 function judgePair(
   { certFile, keyFile }: CredentialPaths,
   certificates: readonly ParsedCertificate[],
   key: KeyObject,
 ): Step<ParsedCertificate> {
   const [first] = certificates;
-  const owner = certificates.find(({ pem }) => new X509Certificate(pem).checkPrivateKey(key));
+  const owner = certificates.find(({ x509 }) => x509.checkPrivateKey(key));
   if (first !== undefined && owner === first) return passed(first);
   const hint =
     owner === undefined
-      ? `${certFile} and ${keyFile} do not belong together: half renewed? put the key of this certificate in place`
+      ? `${certFile} and ${keyFile} do not belong together: only half renewed? install the key of this certificate`
       : `put the client certificate first in ${certFile}, before the certificates of its CAs`;
   const error =
     owner === undefined
@@ -215,7 +215,7 @@ function contextOf(
   { certFile, keyFile }: CredentialPaths,
   ca: readonly ParsedCertificate[],
   cert: readonly ParsedCertificate[],
-  key: string,
+  key: Buffer,
 ): Step<SecureContext> {
   try {
     return passed(
@@ -227,24 +227,32 @@ function contextOf(
       }),
     );
   } catch (error) {
-    if (codeOf(error) !== 'ERR_OSSL_X509_KEY_VALUES_MISMATCH') return tooWeak(certFile, openSslReason(error));
-    const hint = `${certFile} and ${keyFile} do not belong together: half renewed?`;
+    if (codeOf(error) !== 'ERR_OSSL_X509_KEY_VALUES_MISMATCH')
+      return unloadable(certFile, openSslReason(error));
+    const hint = `${certFile} and ${keyFile} do not belong together: only half renewed?`;
     return failed({ cause: 'client_key_mismatch', hint, error: openSslReason(error), file: keyFile });
   }
 }
 
 /**
- * OpenSSL's security level 2, which brokers have, refuses to load a certificate that is signed with such a digest
- * (`ca md too weak`). Node's loads it and would leave it to the upstream to find out.
+ * OpenSSL's security level 2, which brokers use, refuses to load a certificate that is signed with such a digest (`ca
+ * md too weak`). Node's level loads it, and only the upstream would refuse it.
  */
 function weakDigest(file: string, certificates: readonly ParsedCertificate[]): FailedStep | undefined {
-  for (const { pem, subject, issuer } of certificates) {
-    const digest = new X509Certificate(pem).signatureAlgorithm ?? '';
-    if (subject !== issuer && /^(md[245]|sha1)|sha1$/i.test(digest)) {
+  for (const { x509, subject } of certificates) {
+    const digest = x509.signatureAlgorithm ?? '';
+    if (x509.subject !== x509.issuer && /^(md[245]|sha1)|sha1$/i.test(digest)) {
       return tooWeak(file, `${subject} is signed with ${digest}`);
     }
   }
   return undefined;
+}
+
+/** OpenSSL does not load the pair: usually it is too weak, otherwise of a kind that TLS cannot use. */
+function unloadable(file: string, reason: string): FailedStep {
+  if (/too (small|weak)/.test(reason)) return tooWeak(file, reason);
+  const hint = `have ${file} issued again with a key of RSA 2048, EC or Ed25519: OpenSSL has no use for this one in TLS`;
+  return fault(file, `cannot be used: ${reason}`, hint);
 }
 
 function tooWeak(file: string, problem: string): FailedStep {

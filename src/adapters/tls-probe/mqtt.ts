@@ -1,53 +1,70 @@
-/** The mqtt phase: logs in as an MQTT client of its own, the positive proof that the certificate is accepted. */
+/** The mqtt phase: logs in as a separate MQTT client, the positive proof that the certificate is accepted. */
 
 import { randomBytes } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import { generate, type Packet, parser, writeToStream } from 'mqtt-packet';
+import { generate, writeToStream } from 'mqtt-packet';
 import { codeOf } from '../../system/errors.ts';
-import { errorLine } from '../../system/openssl-error.ts';
+import { monotonicMs } from '../../system/monotonic.ts';
+import { createPacketReader, type Inbound, isConnack, packetName } from '../../system/mqtt-packets.ts';
 import { type Explain, onHangUp } from './handshake.ts';
 import { type Fault, failed, type Limit, passed, type Step, within } from './step.ts';
 
-// else the first packet makes a buffer for each number up to 65,535, and keeps them: ten megabytes
+// otherwise the first packet creates a buffer for each number up to 65,535 and keeps them: ten megabytes
 writeToStream.cacheNumbers = false;
 
-/** MQTT 3.1.1, table 3.1. */
-const REFUSALS: Readonly<Record<number, string>> = {
-  1: 'unacceptable protocol version',
-  2: 'identifier rejected',
-  3: 'server unavailable',
-  4: 'bad user name or password',
-  5: 'not authorized',
-};
-/** A CONNACK has four bytes; a server that sends this much without one is no MQTT broker. */
-const MOST_BYTES_BEFORE_CONNACK = 64 * 1024;
+interface Refusal {
+  readonly name: string;
+  /** what to try */
+  readonly advice: string;
+}
 
-/** How long the line is silent before TCP asks whether the other side still knows of the connection. */
+const CHECK_USERS = 'check its users, ACLs and how it maps certificates and client ids to users';
+
+/** MQTT 3.1.1, table 3.1. */
+const REFUSALS: Readonly<Record<number, Refusal>> = {
+  1: {
+    name: 'unacceptable protocol version',
+    advice: 'it does not speak MQTT 3.1.1, so probe with TLS_PROBE_MODE=handshake',
+  },
+  2: {
+    name: 'identifier rejected',
+    advice: 'let it accept client ids that begin with mosquitto-cert-watcher-probe-',
+  },
+  3: { name: 'server unavailable', advice: 'it accepts no logins now: see its log' },
+  4: { name: 'bad user name or password', advice: CHECK_USERS },
+  5: { name: 'not authorized', advice: CHECK_USERS },
+};
+const UNKNOWN_REFUSAL: Refusal = { name: 'reserved code', advice: 'look into its log' };
+/** The length of a CONNACK, which arrives first: nothing else that a server sends is stored. */
+const LONGEST_PACKET = 2;
+
+/** How long the connection is idle before TCP checks whether the peer still knows it. */
 const KEEPALIVE_MS = 1_000;
 
-/** DISCONNECT, with which the broker forgets us without a last will. */
+/** DISCONNECT, which makes the broker drop the session without a last will. */
 export const FAREWELL = generate({ cmd: 'disconnect' });
 
 /**
- * Sends CONNECT and waits for CONNACK 0. MQTT 3.1.1, because brokers without MQTT 5 close on it; a clean session
- * under a random client id, because the id of the bridge would throw the bridge out.
+ * Sends CONNECT and waits for CONNACK 0. MQTT 3.1.1, because brokers without MQTT 5 close on it; a clean session under
+ * a random client id, because using the id of the bridge would disconnect the bridge.
  */
 export function logIn(socket: TLSSocket, limit: Limit, explain: Explain): Promise<Step<undefined>> {
-  const start = performance.now();
+  const start = monotonicMs();
   return within<undefined>(
     limit,
     () => failed(silent(limit.ms)),
     (done) => {
-      const read = packetReader(
-        (packet) => done(judge(packet)),
-        (problem) => done(failed(noMqtt(problem))),
-      );
+      const packets = createPacketReader(LONGEST_PACKET, isConnack);
+      const read = (chunk: Buffer) => {
+        const { value: first, done: isIncomplete } = packets.read(chunk).next();
+        if (isIncomplete !== true) done(judge(first));
+      };
       const stopListening = onHangUp(socket, (error) =>
-        // nobody has answered for a long time: that is silence, not a hang-up
-        done(failed(codeOf(error) === 'ETIMEDOUT' ? silent(performance.now() - start) : explain(error))),
+        // no answer for a long time: that is silence, not a hang-up
+        done(failed(codeOf(error) === 'ETIMEDOUT' ? silent(monotonicMs() - start) : explain(error))),
       );
       socket.on('data', read);
-      // a reset is sent once and may get lost; then we would wait for a server that has long forgotten us
+      // a reset is sent once and may get lost; then we would wait for a server that has already dropped the connection
       socket.setKeepAlive(true, KEEPALIVE_MS);
       if (socket.writable) socket.write(connectPacket());
       return () => {
@@ -69,31 +86,19 @@ function connectPacket(): Buffer {
   });
 }
 
-function packetReader(onPacket: (packet: Packet) => void, onProblem: (problem: string) => void) {
-  const packets = parser({ protocolVersion: 4 });
-  packets.on('packet', onPacket);
-  packets.on('error', (error: Error) => onProblem(errorLine(error)));
-  let bytes = 0;
-  return (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > MOST_BYTES_BEFORE_CONNACK) return onProblem(`${bytes} bytes without a connack`);
-    try {
-      packets.parse(chunk);
-    } catch (error) {
-      // nothing that a server sends may end this process
-      onProblem(errorLine(error));
-    }
-  };
-}
-
-function judge(packet: Packet): Step<undefined> {
-  if (packet.cmd !== 'connack') return failed(noMqtt(`its first packet is ${packet.cmd}, not connack`));
-  const code = packet.returnCode ?? 0;
+/** The first packet decides, and its fixed header alone if it is not a CONNACK. */
+function judge(packet: Inbound): Step<undefined> {
+  if (packet.kind === 'malformed') return failed(noMqtt('its first packet has no end'));
+  if (packet.kind !== 'packet') {
+    const { length } = packet.header;
+    return failed(noMqtt(`its first packet is ${packetName(packet.header)} of ${length} bytes, not connack`));
+  }
+  const code = packet.body[1] ?? 0;
   if (code === 0) return passed(undefined);
-  const name = REFUSALS[code] ?? 'reserved code';
+  const { name, advice } = REFUSALS[code] ?? UNKNOWN_REFUSAL;
   return failed({
     cause: 'mqtt_refused',
-    hint: `the certificate is fine, but the upstream refuses the login (${name}): check its users, ACLs and how it maps certificates to users`,
+    hint: `the handshake accepts the certificate, but the upstream refuses the login (${name}): ${advice}`,
     error: `connack with return code ${code} (${name})`,
   });
 }

@@ -1,4 +1,4 @@
-/** The dns phase: names to addresses by the system's resolver, as every other program on this machine does it. */
+/** The dns phase: resolves names with the system's resolver, like every other program on this machine. */
 
 import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
@@ -25,8 +25,8 @@ export function needsResolver(upstream: Upstream): boolean {
 }
 
 /**
- * A resolver with a deadline. While a lookup that was given up is still under way, later calls wait for that
- * one: on a site whose resolver is dead they would otherwise take every thread that reads files.
+ * A resolver with a deadline. While a lookup that timed out is still running, later calls wait for that one: on a site
+ * whose resolver does not answer they would otherwise occupy every thread that reads files.
  */
 export function createResolver(upstream: Upstream, resolve: Resolve) {
   let underWay: Promise<Step<readonly string[]>> | undefined;

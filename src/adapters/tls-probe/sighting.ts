@@ -1,21 +1,21 @@
-/** What a TLS connection shows of the server, collected while there is a connection to ask. */
+/** What a TLS connection shows of the server, collected while there is a connection to query. */
 
 import { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
-import { daysRemaining } from '../../core/certificate.ts';
-import type { ProbeSighting } from '../../core/probe.ts';
-import { printable } from '../../system/openssl-error.ts';
+import { daysRemaining } from '../../core/model/certificate.ts';
+import type { ProbeSighting } from '../../core/model/probe.ts';
+import { printable } from '../../core/text/printable.ts';
 import { distinguishedName } from '../../system/x509.ts';
 
 export type ServerSighting = Pick<ProbeSighting, 'protocol' | 'cipher' | 'server'>;
 
 /**
- * Protocol, cipher suite and certificate, once the server has shown its certificate; nothing before, and nothing
+ * Protocol, cipher suite and certificate, once the server has presented its certificate; nothing before, and nothing
  * once the connection is destroyed.
  */
 export function sightServer(socket: TLSSocket, nowMs: number): ServerSighting {
-  // before the certificate this is an empty object, afterwards null. getPeerX509Certificate() would be shorter,
-  // but takes the certificate away from the connection in Node 20 to 24
+  // before the certificate this is an empty object, afterwards null. getPeerX509Certificate() would be shorter, but
+  // removes the certificate from the connection in Node 20 to 24
   const raw: unknown = socket.getPeerCertificate()?.raw;
   if (!Buffer.isBuffer(raw)) return {};
   const protocol = socket.getProtocol();
@@ -26,7 +26,7 @@ export function sightServer(socket: TLSSocket, nowMs: number): ServerSighting {
   };
 }
 
-/** Whether the connection came as far as the server's certificate; only after that has the server seen ours. */
+/** Whether the connection got as far as the server's certificate; only after that has the server seen ours. */
 export function hasShownCertificate({ cipher }: ServerSighting): boolean {
   return cipher !== undefined;
 }
@@ -40,7 +40,7 @@ function serverOf(der: Buffer, nowMs: number): Pick<ServerSighting, 'server'> {
     const days = daysRemaining({ notAfterMs }, nowMs);
     return { server: { subject, issuer, notAfterMs, daysRemaining: days } };
   } catch {
-    // a certificate that cannot be read is described by the handshake's own error
+    // a certificate that cannot be parsed is described by the handshake's own error
     return {};
   }
 }

@@ -1,6 +1,7 @@
-/** What a phase of the probe comes to, and the one way in which a phase waits: with a deadline, cancellable. */
+/** The result of a probe phase, and the one way in which a phase waits: with a deadline, cancellable. */
 
-import type { ProbeCause } from '../../core/probe.ts';
+import type { ProbeCause } from '../../core/model/probe.ts';
+import { startTimer } from '../../system/timer.ts';
 
 /** Why a probe failed, before the phase and the sightings are added. */
 export interface Fault {
@@ -22,8 +23,6 @@ export interface Limit {
 }
 
 const CANCELLED: FailedStep = { ok: false, fault: undefined };
-/** A longer timer of Node fires at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export function passed<T>(value: T): Step<T> {
   return { ok: true, value };
@@ -34,9 +33,9 @@ export function failed(fault: Fault): FailedStep {
 }
 
 /**
- * Waits until what `begin` has begun calls `done` (or `broke`, to reject), the time is over, or the signal is
- * aborted. Owns the timer and the listener on the signal; calls the function that `begin` returned exactly once
- * when the waiting is over, so that it takes its own listeners away. Rejects also with what `begin` throws.
+ * Waits until the work that `begin` starts calls `done` (or `broke`, to reject), the time is over, or the signal is
+ * aborted. Owns the timer and the listener on the signal; calls the function that `begin` returned exactly once when
+ * the wait is over, so that it removes its own listeners. Also rejects with what `begin` throws.
  */
 export function within<T>(
   limit: Limit,
@@ -57,7 +56,7 @@ export function within<T>(
     const done = (step: Step<T>) => finish(() => resolve(step));
     const broke = (error: unknown) => finish(() => reject(error));
     const cancel = () => done(CANCELLED);
-    const timer = setTimeout(() => done(onTimeout()), Math.min(Math.max(limit.ms, 0), LONGEST_TIMER_MS));
+    const timer = startTimer(() => done(onTimeout()), limit.ms);
     limit.signal.addEventListener('abort', cancel);
     if (limit.signal.aborted) return cancel();
     try {
@@ -70,7 +69,7 @@ export function within<T>(
   });
 }
 
-/** {@link within} for work that cannot be interrupted: what it comes to is dropped when it comes too late. */
+/** {@link within} for work that cannot be interrupted: a late result is dropped. */
 export function withinPromise<T>(
   limit: Limit,
   onTimeout: () => Step<T>,

@@ -12,6 +12,10 @@ export interface ProbeTarget {
   readonly port: number;
   /** name that is sent (SNI) and verified; undefined or an IP address: none is sent, the address is verified */
   readonly serverName: string | undefined;
+  /** the protocol that is asked for by ALPN (RFC 7301); undefined: none */
+  readonly alpn?: string | undefined;
+  /** the name in the server's certificate is not verified, as with `bridge_insecure true` */
+  readonly insecure?: boolean;
   /** one budget in milliseconds for files, DNS, TCP and the handshake */
   readonly timeoutMs: number;
   readonly mode: 'handshake' | 'mqtt';
@@ -22,16 +26,25 @@ export interface Upstream {
   readonly port: number;
   /** server name indication (RFC 6066, 3: a DNS name without trailing dot, never an address); empty: none */
   readonly sni: string;
-  /** what the server's certificate has to be for */
+  /** the name or address that the server's certificate has to be for */
   readonly identity: string;
+  readonly alpn: string | undefined;
+  readonly insecure: boolean;
 }
 
-/** The upstream in the forms that resolver, socket, SNI and verification want. */
+/** The upstream in the forms that resolver, socket, SNI and verification need. */
 export function upstreamOf(target: ProbeTarget): Upstream {
   const host = withoutBrackets(target.host);
-  // a zone (fe80::1%eth0) belongs to this machine, no certificate names it
+  // a zone (fe80::1%eth0) is local to this machine and appears in no certificate
   const identity = withoutBrackets(target.serverName ?? host).replace(/\.$|%.*$/, '');
-  return { host, port: target.port, sni: isIP(identity) === 0 ? identity : '', identity };
+  return {
+    host,
+    port: target.port,
+    sni: isIP(identity) === 0 ? identity : '',
+    identity,
+    alpn: target.alpn,
+    insecure: target.insecure === true,
+  };
 }
 
 function withoutBrackets(host: string): string {

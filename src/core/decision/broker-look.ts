@@ -1,0 +1,34 @@
+/** When a broker is looked at although no rotation depends on it. */
+
+import { isSteady } from '../model/broker.ts';
+import { isComparedAt } from '../model/settings.ts';
+import { type Situation, startLookAt } from '../situation.ts';
+
+/** A broker that is well is looked at this often if its state is displayed, any other more often. */
+const LOOK_MS = 60_000;
+const CLOSER_LOOK_MS = 10_000;
+
+/**
+ * Whether the broker should be looked at again although no rotation depends on it: after a restart, and when its state
+ * is displayed.
+ */
+export function isDueForLook(view: Situation): boolean {
+  const { now, site, memory, settings } = view;
+  const startLookMonoMs = startLookAt(view);
+  if (startLookMonoMs !== undefined) return now.monoMs >= startLookMonoMs;
+  const isShown =
+    settings.metricsEnabled || settings.statusTopic !== undefined || isComparedAt(settings, view.name);
+  if (!isShown && !isBeingProven(view)) return false;
+  if (memory.lastAnswer === undefined || site.requests.look) return true;
+  const { answer, at } = memory.lastAnswer;
+  const isCalm = answer.ok && isSteady(answer.value, at.wallMs);
+  return now.monoMs >= at.monoMs + (isCalm ? LOOK_MS : CLOSER_LOOK_MS);
+}
+
+/** It runs with a set that was promoted, and no broker has been seen to be well with that set yet. */
+function isBeingProven({ site, memory }: Situation): boolean {
+  if (site.live === undefined) return false;
+  const { files, edition, isProven } = site.live.seen;
+  if (edition === undefined || isProven || files.kind !== 'complete') return false;
+  return memory.applied?.fingerprint === files.fingerprint;
+}

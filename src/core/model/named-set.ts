@@ -1,0 +1,40 @@
+/** What a broker's configuration says of its sets (`MOSQUITTO_CONF`). */
+
+import type { CertRole, HostPort } from './settings.ts';
+
+/** What the configuration says of one set. Paths are the watcher's own. */
+export interface SetSource {
+  /** `bridge cloud`, `listener 8883` */
+  readonly name: string;
+  readonly role: CertRole;
+  readonly caFile: string | undefined;
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** of a listener: its revocation lists */
+  readonly crlFile: string | undefined;
+  /** of a bridge: where it connects to, in its order */
+  readonly upstreams: readonly HostPort[];
+  readonly alpn: string | undefined;
+  /** of a listener: where the watcher reaches it; undefined: it has no port */
+  readonly listensAt: HostPort | undefined;
+  /** the name in the upstream's certificate is not verified */
+  readonly insecure: boolean;
+}
+
+/** Something in the configuration that makes proof impossible. */
+export interface ConfFinding {
+  /** of the set that it is about, or the place */
+  readonly about: string;
+  readonly problem: string;
+  readonly hint: string;
+}
+
+/** How the configuration was read at this look; the sets are those of the last good reading. */
+export interface ConfSight {
+  readonly path: string;
+  /** why it cannot be read now */
+  readonly problem:
+    | { readonly path: string; readonly line: number | undefined; readonly text: string }
+    | undefined;
+  readonly findings: readonly ConfFinding[];
+}

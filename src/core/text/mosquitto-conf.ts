@@ -1,0 +1,141 @@
+/**
+ * Reads a `mosquitto.conf` as Mosquitto does (src/conf.c of 2.0.11 and 2.1.2), as far as certificates, listeners and
+ * bridges are concerned. Options that have no part in that are passed over, also unknown ones.
+ */
+
+import type { BrokerConf, ConfBridge, ConfPlace, ConfReading } from '../model/broker-conf.ts';
+import { BRIDGE_OPTIONS } from './conf-bridge-options.ts';
+import { type ConfLine, linesOf } from './conf-lines.ts';
+import { LISTENER_OPTIONS } from './conf-listener-options.ts';
+import {
+  type BridgeDraft,
+  type ConfFile,
+  type Context,
+  type Dialect,
+  type Handler,
+  type Included,
+  type ListenerDraft,
+  type Reading,
+  type Scope,
+  Stop,
+} from './conf-scope.ts';
+
+/** What the broker of this version reads, or where it stops. */
+export function readConfAs(
+  dialect: Dialect,
+  main: ConfFile,
+  included: (directory: string) => Included,
+): ConfReading {
+  const reading: Reading = {
+    dialect,
+    bridges: [],
+    listeners: [],
+    defaultListener: undefined,
+    isLocalOnly: true,
+    included,
+    readFile: (file, level) => readFile(reading, file, level),
+  };
+  try {
+    readFile(reading, main, 0);
+    const listeners = opened(reading);
+    for (const bridge of reading.bridges) checkBridge(bridge);
+    // 2.1 also looks at one that it does not open
+    for (const listener of dialect === '2.1' ? reading.listeners : listeners)
+      checkListener(dialect, listener);
+    return { ok: true, conf: { bridges: reading.bridges.map(finished), listeners } };
+  } catch (error) {
+    if (!(error instanceof Stop)) throw error;
+    return { ok: false, problem: { at: error.at, problem: error.message } };
+  }
+}
+
+/** The listeners in the order in which they are opened. */
+function opened({ dialect, listeners, defaultListener, isLocalOnly }: Reading): readonly ListenerDraft[] {
+  if (dialect === '2.1') return isLocalOnly ? [] : listeners;
+  return defaultListener === undefined ? listeners : [...listeners, defaultListener];
+}
+
+export interface ReadConf {
+  readonly reading: ConfReading;
+  /** 2.0 and 2.1 both take it, and understand different things */
+  readonly isAmbiguous: boolean;
+}
+
+/** Which version runs is not known: what one of them takes is taken, and the newer one's reading where both do. */
+export function readConf(main: ConfFile, included: (directory: string) => Included): ReadConf {
+  const [newer, older] = (['2.1', '2.0'] as const).map((dialect) => readConfAs(dialect, main, included)) as [
+    ConfReading,
+    ConfReading,
+  ];
+  if (!newer.ok) return { reading: older.ok ? older : newer, isAmbiguous: false };
+  return { reading: newer, isAmbiguous: older.ok && !isSame(newer.conf, older.conf) };
+}
+
+/** The order of the listeners makes no difference. */
+function isSame(a: BrokerConf, b: BrokerConf): boolean {
+  const listeners = ({ listeners: all }: BrokerConf) =>
+    all.map(({ at: _, ...listener }) => JSON.stringify(listener)).toSorted();
+  return (
+    JSON.stringify(a.bridges) === JSON.stringify(b.bridges) &&
+    JSON.stringify(listeners(a)) === JSON.stringify(listeners(b))
+  );
+}
+
+function readFile(reading: Reading, { path, text }: ConfFile, level: number): void {
+  const scope: Scope = { path, level, bridge: undefined, listener: undefined };
+  for (const line of linesOf(text)) readLine(reading, scope, line);
+}
+
+function readLine(reading: Reading, scope: Scope, line: ConfLine): void {
+  const { option } = line;
+  const at: ConfPlace = { path: scope.path, line: line.line };
+  const [known] = option.split(/[\t\v\f]/);
+  if (known !== option && known !== undefined && OPTIONS.has(known)) {
+    throw new Stop(at, `has a tab after ${known}, where Mosquitto takes only blanks`);
+  }
+  OPTIONS.get(option)?.({ reading, scope, line, at });
+}
+
+function checkBridge({ name, at, addresses, topics, identity, psk }: BridgeDraft): void {
+  if (addresses.length === 0) throw new Stop(at, `has connection ${name} without an address`);
+  if (topics === 0) throw new Stop(at, `has connection ${name} without a topic`);
+  if ((identity === undefined) !== (psk === undefined))
+    throw new Stop(at, `has connection ${name} with only one of bridge_identity and bridge_psk`);
+}
+
+/** What 2.1 looks for when it has read everything; 2.0 starts, and ends when it cannot load a key. */
+function checkListener(
+  dialect: Dialect,
+  { at, port, certfile, keyfile, cafile, capath, engine }: ListenerDraft,
+): void {
+  const hasEngine = dialect === '2.0' && engine !== undefined;
+  if (certfile !== undefined && keyfile === undefined && !hasEngine)
+    throw new Stop(at, `has listener ${port} with a certfile and without a keyfile`);
+  if (dialect === '2.0' || certfile !== undefined) return;
+  if (keyfile !== undefined) throw new Stop(at, `has listener ${port} with a keyfile and without a certfile`);
+  if (cafile !== undefined || capath !== undefined)
+    throw new Stop(at, `has listener ${port} with a CA and without a certfile`);
+}
+
+function finished({ topics: _topics, identity: _identity, psk: _psk, ...bridge }: BridgeDraft): ConfBridge {
+  return bridge;
+}
+
+function includeDirectory({ reading, scope, line, at }: Context): void {
+  if (scope.level > 0) {
+    // 2.0 passes over it
+    if (reading.dialect === '2.0') return;
+    throw new Stop(at, 'has include_dir in a file that is included itself');
+  }
+  if (line.rest === undefined) throw new Stop(at, 'has include_dir without a directory');
+  const files = reading.included(line.rest);
+  if ('problem' in files) throw new Stop(at, `includes ${line.rest}, which ${files.problem}`);
+  for (const file of files) reading.readFile(file, scope.level + 1);
+}
+
+/** Options that are not listed here have no part in that. */
+const OPTIONS: ReadonlyMap<string, Handler> = new Map([
+  ['include_dir', includeDirectory],
+  ...BRIDGE_OPTIONS,
+  ...LISTENER_OPTIONS,
+]);

@@ -1,6 +1,0 @@
-/** Ends a process that stands in another's place only to end (see leave.ts), before anything else is loaded. */
-
-import { LEAVE } from './leave.ts';
-
-const [first, code] = process.argv.slice(2);
-if (first === LEAVE) process.exit(Number(code));

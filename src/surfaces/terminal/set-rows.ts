@@ -1,0 +1,106 @@
+/** Rows of `check` about each set that the broker's configuration names, and about the configuration. */
+
+import { probeSentence } from '../../core/model/probe.ts';
+import { confHint } from '../../core/news/sets.ts';
+import { probeLevel } from '../../core/status/assess.ts';
+import type { CertificateStatus, CycleStatus, NamedSetStatus } from '../../core/status/snapshot.ts';
+import { hostPort } from '../../core/text/address.ts';
+import { timestamp } from '../../core/text/timestamp.ts';
+import type { Row } from './row.ts';
+
+/** The doctor's look at a broker: what each listener and bridge uses, until when, and what makes proof impossible. */
+export function setRows(
+  { sets = [], conf, complaints }: CycleStatus,
+  certificateRow: (certificate: CertificateStatus) => Row,
+): Row[] {
+  return [
+    ...confRows(conf),
+    ...(sets.length === 0 && conf?.problem === undefined
+      ? complaints.map(
+          ({ file, problem, hint }): Row => ({
+            name: 'files',
+            level: 'warning',
+            message: `${file} ${problem}`,
+            hint,
+          }),
+        )
+      : []),
+    ...sets.flatMap((set) => rowsOf(set, certificateRow)),
+  ];
+}
+
+function confRows(conf: CycleStatus['conf']): Row[] {
+  if (conf === undefined) return [];
+  const { path, problem, findings } = conf;
+  const name = 'configuration';
+  const where = problem?.line === undefined ? problem?.path : `${problem.path}, line ${problem.line},`;
+  return [
+    problem === undefined
+      ? { name, level: 'ok', message: `${path} is understood` }
+      : {
+          name,
+          level: 'critical',
+          message: `${where} ${problem.text}`,
+          hint: confHint(problem.line),
+        },
+    ...findings.map(
+      ({ about, problem: text, hint }): Row => ({
+        name,
+        level: undefined,
+        message: `${about} ${text}`,
+        hint,
+      }),
+    ),
+  ];
+}
+
+function rowsOf(set: NamedSetStatus, certificateRow: (certificate: CertificateStatus) => Row): Row[] {
+  const { name, complaints, certificates, pair, unreadable } = set;
+  const level = set.files === 'unparsable' ? 'critical' : 'warning';
+  return [
+    ...complaints.map(
+      ({ file, problem, hint }): Row => ({ name, level, message: `${file} ${problem}`, hint }),
+    ),
+    ...certificates.map((certificate) => {
+      const row = certificateRow(certificate);
+      return { ...row, name, message: `${row.name}: ${row.message}` };
+    }),
+    ...(pair === 'does_not_match'
+      ? [{ name, level: 'critical' as const, message: `${set.keyFile} belongs to another certificate` }]
+      : []),
+    ...(unreadable ?? []).map(
+      ({ path, problem, mend }): Row => ({
+        name,
+        level: 'critical',
+        message: `${path} ${problem}`,
+        hint: mend,
+      }),
+    ),
+    ...crlRows(set),
+    ...upstreamRows(set),
+  ];
+}
+
+function crlRows({ name, revocation }: NamedSetStatus): Row[] {
+  if (revocation === undefined) return [];
+  const { file, nextUpdateMs } = revocation;
+  const until = nextUpdateMs === undefined ? 'says not until when' : `until ${timestamp(nextUpdateMs)}`;
+  return [{ name, level: 'ok', message: `revocation list: ${file}, ${until}` }];
+}
+
+function upstreamRows({ name, upstreams, verdict }: NamedSetStatus): Row[] {
+  if (upstreams.length === 0) return [];
+  const addresses = upstreams.map(hostPort).join(', ');
+  if (verdict === undefined)
+    return [{ name, level: undefined, message: `upstream: ${addresses} was not asked` }];
+  if (verdict.ok)
+    return [{ name, level: 'ok', message: `upstream: ${verdict.address ?? addresses} raised no objection` }];
+  return [
+    {
+      name,
+      level: probeLevel(verdict),
+      message: `upstream: ${probeSentence(verdict)}: ${verdict.cause}, ${verdict.error}`,
+      hint: verdict.hint,
+    },
+  ];
+}

@@ -1,0 +1,9 @@
+/** The one place where a timer is started, because Node fires a timer at once if its delay is too long. */
+
+/** 31 bits of milliseconds, 24.8 days; `setTimeout` treats longer delays as 1 ms. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Calls `run` once after `ms`, at once if that is negative, and after 24.8 days at the latest. */
+export function startTimer(run: () => void, ms: number): NodeJS.Timeout {
+  return setTimeout(run, Math.min(Math.max(0, Math.ceil(ms)), LONGEST_TIMER_MS));
+}

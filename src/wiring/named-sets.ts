@@ -1,0 +1,239 @@
+/** The sets that the broker's configuration names, looked at as one. Loaded only with MOSQUITTO_CONF. */
+
+import { createHash } from 'node:crypto';
+import { dirname, resolve } from 'node:path';
+import { type ConfLook, createBrokerConf, ourPath } from '../adapters/broker-conf.ts';
+import type { CertFiles } from '../adapters/cert-files.ts';
+import { type CrlFile, createCrlFile } from '../adapters/crl-file.ts';
+import { createFileEvents, type FileEvents } from '../adapters/file-events.ts';
+import { createPairProbe, createTlsProbe, type TlsProbe } from '../adapters/tls-probe/probe.ts';
+import { type CertificateSet, type FilesObservation, markOf, type NamedSet } from '../core/model/files.ts';
+import type { ConfSight, SetSource } from '../core/model/named-set.ts';
+import type { ProbeVerdict } from '../core/model/probe.ts';
+import type { Settings } from '../core/model/settings.ts';
+import { sourcesIn } from '../core/text/conf-sources.ts';
+import { monotonicMs } from '../system/monotonic.ts';
+import type { RunProbe } from '../watcher/probing.ts';
+import { setReaderOf } from './set-reader.ts';
+
+export interface NamedSets {
+  readonly certFiles: CertFiles;
+  /** Probes each set that was seen last, all at the same time. */
+  readonly probe: Pick<TlsProbe, 'run'>;
+  createFileEvents(onHint: () => void): FileEvents;
+}
+
+interface Kept {
+  readonly source: SetSource;
+  readonly files: CertFiles;
+  readonly probe: (options: Parameters<RunProbe>[0]) => Promise<ProbeVerdict | undefined>;
+}
+
+export async function createNamedSets(settings: Settings, conf: string): Promise<NamedSets> {
+  const path = resolve(conf);
+  const configuration = createBrokerConf(path, settings.confMap);
+  const kept = new Map<string, Kept>();
+  let current: readonly Kept[] = [];
+  let changes = 0;
+  let brokenSinceMonoMs: number | undefined;
+
+  async function keep(source: SetSource): Promise<Kept> {
+    const key = JSON.stringify(source);
+    const known = kept.get(key);
+    if (known !== undefined) return known;
+    const own: Settings = {
+      ...settings,
+      certRole: source.role,
+      caCertFile: source.caFile,
+      clientCertFile: source.certFile,
+      clientKeyFile: source.keyFile,
+    };
+    const read = (await setReaderOf(own))('/', 'MOSQUITTO_CONF');
+    const files = source.crlFile === undefined ? read : withCrl(read, createCrlFile(source.crlFile));
+    const made = { source, files, probe: probeOf(source, settings) };
+    kept.set(key, made);
+    return made;
+  }
+
+  /** An editor writes a file in steps: one that was readable before may be broken for a moment. */
+  function lasting({ conf: read, problem }: ConfLook, nowMonoMs: number): ConfLook['problem'] {
+    if (problem === undefined) brokenSinceMonoMs = undefined;
+    else brokenSinceMonoMs ??= nowMonoMs;
+    const isBeingWritten = nowMonoMs - (brokenSinceMonoMs ?? nowMonoMs) < settings.stabilityWindowMs;
+    return read !== undefined && isBeingWritten ? undefined : problem;
+  }
+
+  async function observe(nowMonoMs: number): Promise<FilesObservation> {
+    const look = await configuration.observe();
+    const { conf: read, isAmbiguous } = look;
+    const problem = lasting(look, nowMonoMs);
+    const ours = (file: string) => ourPath(file, settings.confMap, path);
+    const { sets, findings } =
+      read === undefined
+        ? { sets: [], findings: [] }
+        : sourcesIn(read, isAmbiguous, ours, settings.brokerUrls[0]?.host);
+    current = await Promise.all(sets.map(keep));
+    for (const [key, value] of kept) if (!current.includes(value)) kept.delete(key);
+    const sight: ConfSight = { path, problem, findings };
+    const seen = await Promise.all(
+      current.map(async ({ source, files }) => ({ ...source, files: await files.observe(nowMonoMs) })),
+    );
+    const whole = seen.filter((each): each is NamedSet => each.files.kind !== 'changing');
+    if (whole.length < seen.length) {
+      changes += 1;
+      return { kind: 'changing', identity: `changing ${changes}`, conf: sight };
+    }
+    return composed(whole, sight);
+  }
+
+  return {
+    certFiles: { observe },
+    probe: {
+      run: (options) => probeAll(current, options),
+    },
+    createFileEvents(onHint) {
+      const directories = () => [
+        dirname(path),
+        ...current.flatMap(({ source }) =>
+          [source.caFile, source.certFile, source.keyFile, source.crlFile].flatMap((file) =>
+            file === undefined ? [] : [dirname(file)],
+          ),
+        ),
+      ];
+      return createEventsOf(directories, onHint);
+    },
+  };
+}
+
+/** The set of a listener with its revocation lists, which are part of it: a new list is a changed set. */
+function withCrl({ observe }: CertFiles, crl: CrlFile): CertFiles {
+  return {
+    async observe(nowMonoMs) {
+      const [files, look] = await Promise.all([observe(nowMonoMs), crl.observe()]);
+      if (files.kind === 'changing') return files;
+      const identity = `${files.identity} ${look.ok ? look.identity : look.complaint.problem}`;
+      if (!look.ok && files.kind === 'complete')
+        return { kind: 'incomplete', identity, complaints: [look.complaint] };
+      if (files.kind !== 'complete' || !look.ok) return { ...files, identity };
+      return {
+        ...files,
+        identity,
+        fingerprint: createHash('sha256').update(files.fingerprint).update(look.sha256).digest('hex'),
+        newestCtimeMs: Math.max(files.newestCtimeMs, look.ctimeMs),
+        revocation: look.revocation,
+      };
+    },
+  };
+}
+
+/** The verdict on each set, under its name; that on all of them says only that they were probed. */
+async function probeAll(
+  sets: readonly Kept[],
+  { signal, nowMs }: Parameters<TlsProbe['run']>[0],
+): Promise<ProbeVerdict | undefined> {
+  const began = monotonicMs();
+  const options = { signal, nowMs, ofLive: false, onPhase: () => undefined };
+  const verdicts = await Promise.all(
+    sets.map(async ({ source, probe }) => [source.name, await probe(options)] as const),
+  );
+  if (signal.aborted) return undefined;
+  const known = verdicts.flatMap(([name, verdict]) =>
+    verdict === undefined ? [] : [[name, verdict] as const],
+  );
+  const durationMs = Math.round(monotonicMs() - began);
+  return { ok: true, proof: 'pair', durationMs, phaseMs: {}, sets: Object.fromEntries(known) };
+}
+
+/** All sets as one; it changes whenever one of them may have changed. */
+function composed(sets: readonly NamedSet[], conf: ConfSight): FilesObservation {
+  const identity = JSON.stringify(sets.map(({ name, files }) => [name, files.identity]));
+  const complete = sets.flatMap(({ files }) => (files.kind === 'complete' ? [files] : []));
+  const [first] = complete.toSorted((a, b) => a.leaf.notAfterMs - b.leaf.notAfterMs);
+  if (first === undefined) {
+    const complaints = sets.flatMap(({ files }) => (files.kind === 'complete' ? [] : files.complaints));
+    return {
+      kind: 'incomplete',
+      identity,
+      complaints: complaints.length > 0 ? complaints : [noSet(conf)],
+      sets,
+      conf,
+    };
+  }
+  const marks = sets.map((named) => `${named.name}\0${markOf(named)}`);
+  const unreadable = complete.flatMap((set) => set.unreadable ?? []);
+  const set: CertificateSet = {
+    ...first,
+    identity,
+    fingerprint: createHash('sha256').update(marks.join('\0')).digest('hex'),
+    newestCtimeMs: Math.max(...complete.map(({ newestCtimeMs }) => newestCtimeMs)),
+    rights: complete.map(({ rights }) => rights).join(', '),
+    ignored: complete.flatMap(({ ignored }) => ignored),
+    ...(first.unreadable && { unreadable }),
+    sets,
+    conf,
+  };
+  return set;
+}
+
+function noSet({ path, problem }: ConfSight) {
+  if (problem !== undefined) {
+    const place = problem.line === undefined ? '' : `line ${problem.line} `;
+    const hint = 'fix the configuration, or check MOSQUITTO_CONF and the mount';
+    return { file: problem.path, cause: 'missing', problem: `${place}${problem.text}`, hint };
+  }
+  const hint =
+    'see whether this is the configuration of the broker; certfile and bridge_certfile name the sets';
+  return { file: path, cause: 'missing', problem: 'names no certificates', hint };
+}
+
+/** The probe of a bridge at each of its addresses, one of which is enough; of a listener, key and certificate. */
+function probeOf(source: SetSource, settings: Settings): Kept['probe'] {
+  const { caFile, certFile, keyFile, upstreams, alpn, insecure } = source;
+  const { tlsTimeoutMs: timeoutMs, probeMode: mode } = settings;
+  if (caFile === undefined || upstreams.length === 0)
+    return createPairProbe({ caFile, certFile, keyFile, timeoutMs }).run;
+  const probes = upstreams.map(({ host, port }) =>
+    createTlsProbe({
+      caFile,
+      certFile,
+      keyFile,
+      host,
+      port,
+      serverName: undefined,
+      alpn,
+      insecure,
+      timeoutMs,
+      mode,
+    }),
+  );
+  return async (options) => {
+    const verdicts = await Promise.all(probes.map(({ run }) => run(options)));
+    return (
+      verdicts.find((verdict) => verdict?.ok === true) ?? verdicts.find((verdict) => verdict !== undefined)
+    );
+  };
+}
+
+/** Hints from several directories, which may change with the configuration. */
+function createEventsOf(directories: () => readonly string[], onHint: () => void): FileEvents {
+  const events = new Map<string, FileEvents>();
+  return {
+    async arm() {
+      const wanted = new Set(directories());
+      for (const [directory, one] of events) {
+        if (wanted.has(directory)) continue;
+        one.close();
+        events.delete(directory);
+      }
+      for (const directory of wanted) {
+        const one = events.get(directory) ?? createFileEvents(directory, onHint);
+        events.set(directory, one);
+        await one.arm();
+      }
+    },
+    trouble: () => [...events.values()].map((one) => one.trouble()).find((trouble) => trouble !== undefined),
+    close() {
+      for (const one of events.values()) one.close();
+    },
+  };
+}

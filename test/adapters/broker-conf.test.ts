@@ -1,0 +1,139 @@
+/** The configuration of a broker on disk: its includes, its paths, and what stays in force when it cannot be read. */
+
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { createBrokerConf, ourPath } from '../../src/adapters/broker-conf.ts';
+import { sourcesIn } from '../../src/core/text/conf-sources.ts';
+import { temporaryDirectory } from '../support/directory.ts';
+
+const BRIDGE = (name: string) =>
+  [
+    `connection ${name}`,
+    'address upstream.example.com:8883',
+    'topic # out 0',
+    'bridge_cafile /mosquitto/certs/ca.crt',
+    `bridge_certfile /mosquitto/certs/${name}.crt`,
+    `bridge_keyfile /mosquitto/certs/${name}.key`,
+  ].join('\n');
+
+async function conf(text: string, included: Readonly<Record<string, string>> = {}) {
+  const directory = await temporaryDirectory();
+  await mkdir(join(directory, 'conf.d'));
+  const path = join(directory, 'mosquitto.conf');
+  const write = (name: string, content: string) => writeFile(join(directory, name), content);
+  await write('mosquitto.conf', text);
+  for (const [name, content] of Object.entries(included)) await write(join('conf.d', name), content);
+  const map = [['/mosquitto/conf.d', join(directory, 'conf.d')]] as const;
+  return { directory, path, write, file: createBrokerConf(path, map) };
+}
+
+async function bridges({ file }: Awaited<ReturnType<typeof conf>>) {
+  return (await file.observe()).conf?.bridges.map(({ name }) => name);
+}
+
+describe('the configuration of a broker', () => {
+  it('includes *.conf of a directory in the order of the broker, by our path of it', async () => {
+    const files = {
+      'b.conf': BRIDGE('b'),
+      'A.conf': BRIDGE('a'),
+      'c.conf.off': BRIDGE('c'),
+      '.conf': BRIDGE('d'),
+    };
+    expect(await bridges(await conf(`include_dir /mosquitto/conf.d\n${BRIDGE('main')}\n`, files))).toEqual([
+      'a',
+      'b',
+      'main',
+    ]);
+  });
+
+  it('stays as it was last understood while it cannot be, with line and reason', async () => {
+    const at = await conf(BRIDGE('one'));
+    expect(await bridges(at)).toEqual(['one']);
+    await at.write('mosquitto.conf', `${BRIDGE('two')}\nbridge_cafile /another\n`);
+    expect(await at.file.observe()).toMatchObject({
+      conf: { bridges: [{ name: 'one' }] },
+      problem: { path: at.path, line: 7, text: 'repeats bridge_cafile, which Mosquitto refuses' },
+    });
+    await rm(at.path);
+    expect(await at.file.observe()).toMatchObject({
+      conf: { bridges: [{ name: 'one' }] },
+      problem: { line: undefined, text: 'does not exist' },
+    });
+    await at.write('mosquitto.conf', BRIDGE('three'));
+    expect(await bridges(at)).toEqual(['three']);
+  });
+
+  it('names the included file and its line where the problem is there', async () => {
+    const at = await conf('include_dir /mosquitto/conf.d\n', { 'a.conf': 'listener 8883\ncertfile\t/a\n' });
+    expect((await at.file.observe()).problem).toEqual({
+      path: join(at.directory, 'conf.d/a.conf'),
+      line: 2,
+      text: 'has a tab after certfile, where Mosquitto takes only blanks',
+    });
+  });
+
+  it('is understood although it has unknown options', async () => {
+    const at = await conf(`${BRIDGE('one')}\nbridge_of_the_future yes\nlistener 8883\nunheard of\n`);
+    expect((await at.file.observe()).problem).toBeUndefined();
+  });
+
+  it('is told where 2.0 and 2.1 read it in different ways', async () => {
+    const at = await conf('listener 8883\nport 1883\ncertfile /a.crt\nkeyfile /a.key\n');
+    expect((await at.file.observe()).isAmbiguous).toBe(true);
+  });
+});
+
+describe('a path of the broker', () => {
+  it.each([
+    ['/mosquitto/certs/a.crt', '/srv/certs/a.crt'],
+    ['/mosquitto/certs', '/srv/certs'],
+    ['/mosquitto/certs-old/a.crt', '/mnt/certs-old/a.crt'],
+    ['/etc/ssl/a.crt', '/etc/ssl/a.crt'],
+    ['a.crt', '/conf/a.crt'],
+  ])('%s is where we see it: %s', (theirs, ours) => {
+    const map = [
+      ['/mosquitto', '/mnt'],
+      ['/mosquitto/certs', '/srv/certs'],
+    ] as const;
+    expect(ourPath(theirs, map, '/conf/mosquitto.conf')).toBe(ours);
+  });
+});
+
+describe('the sets of a configuration', () => {
+  async function sets(text: string, host?: string) {
+    const { conf: read, isAmbiguous } = await (await conf(text)).file.observe();
+    if (read === undefined) throw new Error('it is understood');
+    return sourcesIn(read, isAmbiguous, (path) => path, host);
+  }
+
+  it('are those of bridges and listeners with a certificate, under their names', async () => {
+    const listener = 'certfile /a.crt\nkeyfile /a.key\n';
+    const text = `listener 1883\nlistener 8883\n${listener}listener 8884 ::1\n${listener}listener 8884 127.0.0.1\n${listener}${BRIDGE('cloud')}`;
+    const { sets: found, findings } = await sets(text);
+    expect(found.map(({ name }) => name)).toEqual([
+      'bridge cloud',
+      'listener 8883',
+      'listener 8884 ::1',
+      'listener 8884 127.0.0.1',
+    ]);
+    expect(findings).toEqual([]);
+    expect(found[1]?.listensAt).toEqual({ host: '127.0.0.1', port: 8883 });
+  });
+
+  it.each([
+    ['notifications false', 'bridge cloud', /says nothing of its state/],
+    ['bridge_insecure true', 'bridge cloud', /is not verified/],
+  ])('are told what makes proof impossible: %s', async (line, about, problem) => {
+    const { findings } = await sets(`${BRIDGE('cloud')}\n${line}\n`);
+    expect(findings).toEqual([expect.objectContaining({ about, problem: expect.stringMatching(problem) })]);
+  });
+
+  it('are no sets where a key is in an engine, or a bridge has no CA, which is told', async () => {
+    const engine = 'listener 8883\ncertfile /a.crt\nkeyfile pkcs11:token=a\n';
+    const bare = BRIDGE('bare').replace(/^bridge_cafile.*\n/m, '');
+    const { sets: found, findings } = await sets(`${engine}${bare}`);
+    expect(found).toEqual([]);
+    expect(findings.map(({ about }) => about).toSorted()).toEqual(['bridge bare', 'listener 8883']);
+  });
+});

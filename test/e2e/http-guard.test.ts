@@ -1,0 +1,254 @@
+/** The pages behind TLS, client certificates and a password: asked by those who ask in the field. */
+
+import { execFile } from 'node:child_process';
+import { cp, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { describe, expect } from 'vitest';
+import { type Authority, createAuthority, type Issued } from '../../lab/certificates.ts';
+import { type Daemon, PROGRAM } from '../../lab/daemon.ts';
+import { closedPort } from '../../lab/tls-servers.ts';
+import { until } from '../../lab/until.ts';
+import { MEASURED } from '../support/measured.ts';
+import { all, describeWith, program } from '../support/needs.ts';
+import { startPrometheus } from '../support/prometheus.ts';
+import { makeSet, SHORT, type Stage, test } from '../support/stage.ts';
+
+const PROMETHEUS = fileURLToPath(new URL('../../deploy/prometheus', import.meta.url));
+const WINDOW_MS = 500;
+const PASSWORD = 'correct horse: battery';
+
+interface Guarded {
+  readonly daemon: Daemon;
+  readonly port: number;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly authority: Authority;
+  file(name: string): string;
+  put(name: string, text: string): Promise<void>;
+  install(identity: Issued): Promise<void>;
+  curl(path: string, ...args: string[]): Promise<{ readonly status: string; readonly body: string }>;
+}
+
+interface Wanted {
+  readonly clients?: boolean;
+}
+
+/** A watcher that has nobody to restart, with everything before its pages; the hash is made by the system's crypt(3). */
+async function guarded(stage: Stage, { clients = false }: Wanted = {}): Promise<Guarded> {
+  const authority = await createAuthority({ cn: 'Example CA' });
+  const file = (name: string) => join(stage.directory, name);
+  const put = async (name: string, content: string) => {
+    await writeFile(file(`${name}.new`), content, { mode: 0o600 });
+    await rename(file(`${name}.new`), file(name));
+  };
+  const install = async ({ chainPem, keyPem }: Issued) => {
+    await put('server.key', keyPem);
+    await put('server.crt', chainPem);
+  };
+  await put('ca.crt', authority.certPem);
+  await install(await authority.issue({ cn: 'first', sans: ['127.0.0.1'] }));
+  await put('users', `# who may look\nprometheus:${await crypt(PASSWORD)}\n`);
+  const port = await closedPort();
+  const settings = {
+    ...SHORT,
+    CERT_DIR: stage.certs.path,
+    DOCKER_SOCK: file('none.sock'),
+    ENABLE_RESTART: 'false',
+    ENABLE_METRICS: 'true',
+    METRICS_HOST: '127.0.0.1',
+    METRICS_PORT: String(port),
+    METRICS_TLS_CERT_FILE: file('server.crt'),
+    METRICS_TLS_KEY_FILE: file('server.key'),
+    METRICS_AUTH_FILE: file('users'),
+    ...(clients && { METRICS_CLIENT_CA_FILE: file('ca.crt') }),
+  };
+  const daemon = stage.daemon(settings);
+  await daemon.says('server_started');
+  const curl = async (path: string, ...args: string[]) => {
+    const own = ['-s', '--cacert', file('ca.crt'), '-w', '\n%{http_code}', ...args];
+    const { stdout } = await run('curl', [...own, `https://127.0.0.1:${port}${path}`]);
+    const [, body = '', status = ''] = /^(.*)\n(\d+)$/s.exec(stdout) ?? [];
+    return { status, body };
+  };
+  return { daemon, port, settings, authority, file, put, install, curl };
+}
+
+async function crypt(password: string): Promise<string> {
+  const salt = '$2y$10$abcdefghijklmnopqrstuu';
+  const { stdout } = await run('perl', ['-e', 'print crypt($ARGV[0], $ARGV[1])', password, salt]);
+  return stdout;
+}
+
+function run(command: string, args: readonly string[], env = process.env, input = '') {
+  return new Promise<{ readonly code: unknown; readonly stdout: string; readonly stderr: string }>(
+    (resolve) => {
+      const child = execFile(command, [...args], { env }, (error, stdout, stderr) =>
+        resolve({ code: error === null ? 0 : error.code, stdout, stderr }),
+      );
+      child.stdin?.end(input);
+    },
+  );
+}
+
+/** Prometheus with the scrape configuration as shipped, and its lines for TLS and a password switched on. */
+async function scraping(stage: Stage, { port, file }: Guarded) {
+  const directory = file('prometheus');
+  await mkdir(directory);
+  await cp(join(PROMETHEUS, 'alerts.yml'), join(directory, 'alerts.yml'));
+  for (const name of ['ca.crt', 'prometheus.crt', 'prometheus.key'])
+    await cp(file(name), join(directory, name));
+  await writeFile(join(directory, 'password'), PASSWORD);
+  const shipped = await readFile(join(PROMETHEUS, 'prometheus.yml'), 'utf8');
+  const adapted = shipped
+    .replaceAll(/^ {4}# (?!\(\*\))/gm, '    ')
+    .replace('mosquitto-cert-watcher:9090', `127.0.0.1:${port}`)
+    .replaceAll('_interval: 15s', '_interval: 1s');
+  await writeFile(join(directory, 'prometheus.yml'), adapted);
+  const prometheus = await startPrometheus(join(directory, 'prometheus.yml'));
+  stage.onEnd(prometheus.close);
+  return prometheus;
+}
+
+describeWith(all(program('prometheus'), program('perl')), 'Prometheus', () => {
+  test('scrapes with a client certificate and a password, also after the certificate was renewed', async ({
+    stage,
+  }) => {
+    const pages = await guarded(stage, { clients: true });
+    const client = await pages.authority.issue({ cn: 'prometheus' });
+    await pages.put('prometheus.crt', client.chainPem);
+    await pages.put('prometheus.key', client.keyPem);
+    const { query } = await scraping(stage, pages);
+    const isUp = async () => (await query('up{job="mosquitto-cert-watcher"} == 1')).length > 0;
+    await until('a scrape', isUp, { withinMs: 60_000 });
+    await pages.install(await pages.authority.issue({ cn: 'second', sans: ['127.0.0.1'] }));
+    await sleep(2_500);
+    expect(await query('min_over_time(up{job="mosquitto-cert-watcher"}[2s]) == 1')).toHaveLength(1);
+    expect(pages.daemon.count('watch_degraded')).toBe(0);
+  });
+});
+
+describeWith(all(program('curl'), program('perl'), program('openssl')), 'a client', () => {
+  test('with the password sees everything, and without it whether the watcher is alive', async ({
+    stage,
+  }) => {
+    const { curl } = await guarded(stage);
+    for (const path of ['/', '/status.json', '/metrics', '/readyz']) {
+      expect([path, (await curl(path)).status]).toEqual([path, '401']);
+      expect([path, (await curl(path, '-u', `prometheus:${PASSWORD}`)).status]).toEqual([path, '200']);
+    }
+    expect(await curl('/healthz')).toEqual({ status: '200', body: 'ok\n' });
+  });
+
+  test('of OpenSSL sees the certificate of the moment, and half a renewal is told', async ({ stage }) => {
+    const { daemon, port, authority, file, put, install } = await guarded(stage);
+    const subject = async () => {
+      const args = [
+        's_client',
+        '-connect',
+        `127.0.0.1:${port}`,
+        '-CAfile',
+        file('ca.crt'),
+        '-verify_return_error',
+      ];
+      return /subject=(.*)/.exec((await run('openssl', args)).stdout)?.[1];
+    };
+    expect(await subject()).toMatch(/CN ?= ?first/);
+    const second = await authority.issue({ cn: 'second', sans: ['127.0.0.1'] });
+    await put('server.crt', second.chainPem);
+    expect((await daemon.says('watch_degraded')).details).toEqual({
+      part: 'metrics_tls',
+      message: `${file('server.key')} does not belong to the first certificate in ${file('server.crt')}; the HTTP server continues with what it read before`,
+      hint: 'only half renewed? install the key of this certificate; the certificate itself stands first in its file',
+    });
+    expect(await subject()).toMatch(/CN ?= ?first/);
+    await install(second);
+    await until('the new certificate', async () => /second/.test((await subject()) ?? ''));
+  });
+
+  test('the command healthcheck needs no password and no certificate', async ({ stage }) => {
+    const { settings } = await guarded(stage, { clients: true });
+    const { code, stderr } = await run(PROGRAM.node, [PROGRAM.main, 'healthcheck'], settings);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+
+  test(
+    'that guesses does not delay the watcher, whose page stays open to those who know',
+    MEASURED,
+    async ({ stage }) => {
+      const pages = await guarded(stage);
+      const right = () => pages.curl('/readyz', '-u', `prometheus:${PASSWORD}`);
+      await until('the first login', async () => (await right()).status === '200');
+      const guessing = guess(stage, pages.port);
+      await until('a guess that was refused', () => guessing.refused > 0);
+      const lateness = [await latenessOf(stage, pages.daemon), await latenessOf(stage, pages.daemon)];
+      expect((await right()).status).toBe('200');
+      expect(Math.max(...lateness)).toBeLessThan(500);
+      expect(guessing.accepted).toBe(0);
+    },
+  );
+});
+
+/** Guesses from eight addresses of this machine, as fast as answers come, until the test ends. */
+function guess(stage: Stage, port: number) {
+  const count = { refused: 0, accepted: 0 };
+  let isOver = false;
+  stage.onEnd(() => {
+    isOver = true;
+  });
+  const one = (localAddress: string) =>
+    new Promise<void>((resolve) => {
+      const auth = `prometheus:${Math.random()}`;
+      const options = {
+        host: '127.0.0.1',
+        port,
+        localAddress,
+        auth,
+        agent: false,
+        rejectUnauthorized: false,
+      };
+      request(options, (response) => {
+        if (response.statusCode === 200) count.accepted++;
+        else count.refused++;
+        response.resume().on('close', resolve);
+      })
+        .on('error', () => resolve())
+        .end();
+    });
+  for (let host = 1; host <= 8; host++) {
+    void (async () => {
+      while (!isOver) await one(`127.0.1.${host}`);
+    })();
+  }
+  return count;
+}
+
+/** How late the watcher was with a new set: from the end of the window until it says what it would do. */
+async function latenessOf(stage: Stage, daemon: Daemon): Promise<number> {
+  const before = daemon.count('restart_disabled');
+  await stage.certs.install(await makeSet());
+  const writtenAt = performance.now();
+  await daemon.says('restart_disabled', { skip: before });
+  return performance.now() - writtenAt - WINDOW_MS;
+}
+
+describe('what is missing before the pages', () => {
+  test('is said by its line, without the secret, and keeps them closed', async ({ stage }) => {
+    const users = join(stage.directory, 'users');
+    await writeFile(users, 'alice:$2y$10$too-short\nbob:s3cret\n');
+    const daemon = stage.daemon({
+      ...SHORT,
+      CERT_DIR: stage.certs.path,
+      ENABLE_RESTART: 'false',
+      ENABLE_METRICS: 'true',
+      METRICS_PORT: String(await closedPort()),
+      METRICS_AUTH_FILE: users,
+    });
+    const { details } = await daemon.says('server_failed');
+    expect(details['error']).toBe(
+      `${users} is not usable: line 1 has no bcrypt hash ($2a$, $2b$ or $2y$, a cost, 53 characters); line 2 has no bcrypt hash ($2a$, $2b$ or $2y$, a cost, 53 characters)`,
+    );
+    expect(JSON.stringify(daemon.lines)).not.toMatch(/s3cret|too-short|alice|bob/);
+  });
+});

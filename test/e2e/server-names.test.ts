@@ -1,0 +1,289 @@
+/**
+ * Which server certificates are for which names: the probe against the code that a bridge of Mosquitto has
+ * (mosquitto_sub has it from the same library), and against the calls of OpenSSL that Mosquitto 2.1 makes instead.
+ */
+
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type AlternativeName, type Authority, createAuthority } from '../../lab/certificates.ts';
+import { type RunningServer, startTlsServer } from '../../lab/tls-servers.ts';
+import { all, describeWith, program, ROOT } from '../support/needs.ts';
+import { runProbe } from '../support/run-probe.ts';
+
+interface Case {
+  readonly what: string;
+  /** what the bridge connects to, and the probe */
+  readonly host: string;
+  readonly sans?: readonly (string | AlternativeName)[];
+  readonly cn?: string;
+  readonly subject?: string;
+  /** who takes the certificate: Mosquitto 2.0.11, OpenSSL as Mosquitto 2.1 calls it */
+  readonly takenBy: readonly Judge[];
+  /** why the probe refuses what one of them takes, or takes what both refuse */
+  readonly differs?: string;
+}
+
+type Judge = '2.0.11' | '2.1';
+
+const dns = (value: string): AlternativeName => ({ type: 'dns', value });
+const BOTH: readonly Judge[] = ['2.0.11', '2.1'];
+const NOBODY: readonly Judge[] = [];
+const NAME = 'broker.example.com';
+const ADDRESS = '127.0.0.1';
+
+const CASES: readonly Case[] = [
+  { what: 'a DNS name', host: NAME, sans: [NAME], takenBy: BOTH },
+  { what: 'one DNS name of several', host: NAME, sans: ['a.example.com', NAME], takenBy: BOTH },
+  { what: 'another DNS name', host: NAME, sans: ['mqtt.example.com'], takenBy: NOBODY },
+  { what: 'a DNS name in capitals', host: NAME, sans: ['BROKER.Example.COM'], takenBy: BOTH },
+  { what: 'a name that is asked for in capitals', host: 'BROKER.EXAMPLE.COM', sans: [NAME], takenBy: BOTH },
+  { what: 'an address', host: ADDRESS, sans: [ADDRESS], takenBy: BOTH },
+  { what: 'another address', host: ADDRESS, sans: ['127.0.0.2'], takenBy: NOBODY },
+  { what: 'an address in a DNS name', host: ADDRESS, sans: [dns(ADDRESS)], takenBy: ['2.0.11'] },
+  {
+    what: 'an address in a DNS name beside another address',
+    host: ADDRESS,
+    sans: [dns(ADDRESS), '192.0.2.7'],
+    takenBy: ['2.0.11'],
+  },
+  { what: 'an address under a wildcard', host: ADDRESS, sans: [dns('*.0.0.1')], takenBy: ['2.0.11'] },
+  { what: 'an IPv6 address', host: '::1', sans: ['::1'], takenBy: BOTH },
+  { what: 'an IPv6 address in its long form', host: '0:0:0:0:0:0:0:1', sans: ['::1'], takenBy: BOTH },
+  { what: 'an IPv6 address in a DNS name', host: '::1', sans: [dns('::1')], takenBy: ['2.0.11'] },
+  {
+    what: 'an IPv6 address in a DNS name in its long form',
+    host: '::1',
+    sans: [dns('0:0:0:0:0:0:0:1')],
+    takenBy: NOBODY,
+  },
+  {
+    what: 'an IPv4 address for the IPv6 address that maps it',
+    host: '::ffff:127.0.0.1',
+    sans: [ADDRESS],
+    takenBy: NOBODY,
+  },
+  { what: 'nothing but a common name', host: NAME, cn: NAME, takenBy: BOTH },
+  { what: 'nothing but a common name in capitals', host: NAME, cn: NAME.toUpperCase(), takenBy: BOTH },
+  { what: 'nothing but the common name of another', host: NAME, cn: 'mqtt.example.com', takenBy: NOBODY },
+  { what: 'nothing but an address as common name', host: ADDRESS, cn: ADDRESS, takenBy: ['2.0.11'] },
+  { what: 'a common name beside DNS names', host: NAME, cn: NAME, sans: ['a.example.com'], takenBy: NOBODY },
+  {
+    what: 'an address as common name beside DNS names',
+    host: ADDRESS,
+    cn: ADDRESS,
+    sans: ['a.example.com'],
+    takenBy: NOBODY,
+  },
+  { what: 'a common name beside addresses', host: NAME, cn: NAME, sans: ['192.0.2.7'], takenBy: BOTH },
+  {
+    what: 'an address as common name beside other addresses',
+    host: ADDRESS,
+    cn: ADDRESS,
+    sans: ['192.0.2.7'],
+    takenBy: ['2.0.11'],
+  },
+  {
+    what: 'a common name beside an email address',
+    host: NAME,
+    cn: NAME,
+    sans: [{ type: 'email', value: 'a@example.com' }],
+    takenBy: BOTH,
+  },
+  {
+    what: 'a common name beside a URI that says DNS',
+    host: NAME,
+    cn: NAME,
+    sans: [{ type: 'url', value: 'http://x/, DNS:a.example.com' }],
+    takenBy: BOTH,
+  },
+  {
+    what: 'a name only in a URI',
+    host: NAME,
+    cn: 'x',
+    sans: [{ type: 'url', value: NAME }],
+    takenBy: NOBODY,
+  },
+  {
+    what: 'a name that a URI pretends',
+    host: NAME,
+    cn: 'x',
+    sans: [{ type: 'url', value: `http://x/, DNS:${NAME}` }],
+    takenBy: NOBODY,
+  },
+  { what: 'a wildcard', host: NAME, sans: ['*.example.com'], takenBy: BOTH },
+  { what: 'a wildcard in capitals', host: NAME, sans: ['*.EXAMPLE.com'], takenBy: BOTH },
+  { what: 'a wildcard as common name', host: NAME, cn: '*.example.com', takenBy: BOTH },
+  { what: 'a wildcard for its own domain', host: 'example.com', sans: ['*.example.com'], takenBy: NOBODY },
+  {
+    what: 'a wildcard for two labels',
+    host: 'a.broker.example.com',
+    sans: ['*.example.com'],
+    takenBy: NOBODY,
+  },
+  { what: 'a wildcard that is not first', host: NAME, sans: ['broker.*.com'], takenBy: NOBODY },
+  { what: 'a wildcard with a beginning', host: NAME, sans: ['br*.example.com'], takenBy: ['2.1'] },
+  { what: 'a wildcard with an end', host: NAME, sans: ['*ker.example.com'], takenBy: ['2.1'] },
+  { what: 'a wildcard with both', host: NAME, sans: ['b*r.example.com'], takenBy: NOBODY },
+  { what: 'two wildcards', host: NAME, sans: ['*.*.com'], takenBy: NOBODY },
+  { what: 'a wildcard under a top level domain', host: 'example.com', sans: ['*.com'], takenBy: ['2.0.11'] },
+  {
+    what: 'a wildcard above a name without a dot',
+    host: 'localhost',
+    sans: ['*.localhost'],
+    takenBy: ['2.0.11'],
+  },
+  { what: 'a wildcard for everything', host: 'localhost', sans: ['*'], takenBy: NOBODY },
+  { what: 'a name with a dot at its end', host: NAME, sans: [`${NAME}.`], takenBy: NOBODY },
+  {
+    what: 'a name that is asked for with a dot at its end',
+    host: `${NAME}.`,
+    sans: [NAME],
+    takenBy: NOBODY,
+    differs:
+      'the dot in UPSTREAM_ADDR keeps the search domains of the resolver here out, it is no part of the name (RFC 6066, 3)',
+  },
+  {
+    what: 'a name with an underscore',
+    host: 'my_broker.example.com',
+    sans: ['my_broker.example.com'],
+    takenBy: BOTH,
+  },
+  {
+    what: 'a wildcard for a name with an underscore',
+    host: 'my_broker.example.com',
+    sans: ['*.example.com'],
+    takenBy: ['2.0.11'],
+  },
+  {
+    what: 'an international name in punycode',
+    host: 'xn--bcher-kva.example.com',
+    sans: ['xn--bcher-kva.example.com'],
+    takenBy: BOTH,
+  },
+  {
+    what: 'a wildcard for a name in punycode',
+    host: 'xn--bcher-kva.example.com',
+    sans: ['*.example.com'],
+    takenBy: BOTH,
+  },
+  {
+    what: 'a wildcard within punycode',
+    host: 'xn--bcher-kva.example.com',
+    sans: ['xn--b*.example.com'],
+    takenBy: NOBODY,
+  },
+  { what: 'an empty DNS name', host: NAME, sans: [dns('')], takenBy: NOBODY },
+  { what: 'an empty DNS name beside a common name', host: NAME, cn: NAME, sans: [dns('')], takenBy: NOBODY },
+  {
+    what: 'a name that goes on behind a NUL',
+    host: NAME,
+    sans: [dns(`${NAME}\0.evil.example`)],
+    takenBy: ['2.0.11'],
+    differs: '2.0 reads only up to the NUL: CVE-2009-2408, which is no way to get a certificate taken',
+  },
+  { what: 'a name with a blank before it', host: NAME, sans: [dns(` ${NAME}`)], takenBy: NOBODY },
+  {
+    what: 'several common names, the first one asked for',
+    host: NAME,
+    subject: `CN=${NAME},CN=x`,
+    takenBy: BOTH,
+  },
+  {
+    what: 'several common names, the last one asked for',
+    host: NAME,
+    subject: `CN=x,CN=${NAME}`,
+    takenBy: ['2.1'],
+  },
+  { what: 'no name at all', host: NAME, subject: 'O=Example', takenBy: NOBODY },
+];
+
+const needs = all(ROOT, program('mosquitto_sub'), program('unshare'), program('openssl'));
+
+describeWith(needs, 'a server certificate with', () => {
+  let directory: string;
+  let authority: Authority;
+  let set: { ca: string; cert: string; key: string };
+  /** which of the two the installed Mosquitto is */
+  let installed: Judge;
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'names-'));
+    authority = await createAuthority({ cn: 'Upstream CA' });
+    const client = await authority.issue({ cn: 'edge-1' });
+    set = { ca: authority.certPem, cert: client.certPem, key: client.keyPem };
+    await writeFile(join(directory, 'ca.crt'), authority.certPem);
+    const names = CASES.filter(({ host }) => isIP(host) === 0).map(({ host }) => `127.0.0.1 ${host}`);
+    await writeFile(join(directory, 'hosts'), `${names.join('\n')}\n`);
+    const version = /version (\d+)\.(\d+)/.exec((await run('mosquitto_sub', ['--version'])).output);
+    installed = version?.[1] === '2' && version[2] === '0' ? '2.0.11' : '2.1';
+  });
+
+  afterAll(() => rm(directory, { recursive: true }));
+
+  test.concurrent.each(CASES)('$what', async ({ host, takenBy, differs, ...names }) => {
+    const identity = await authority.issue({ cn: 'some common name', ...names });
+    const server = await startTlsServer(identity, authority.certPem, { requestCert: false }, undefined, '::');
+    try {
+      expect({
+        bridge: await bridgeTakes(host, server),
+        openssl: await opensslTakes(host, server),
+        probe: await probeTakes(host, server),
+      }).toEqual({
+        bridge: takenBy.includes(installed),
+        openssl: takenBy.includes('2.1'),
+        probe: takenBy.length > 0 !== (differs !== undefined),
+      });
+    } finally {
+      await server.close();
+    }
+  });
+
+  /** What Mosquitto's own client says; it finds the names in a hosts file of its own. */
+  async function bridgeTakes(host: string, { port }: RunningServer): Promise<boolean> {
+    const mount = `mount --bind ${directory}/hosts /etc/hosts && exec "$@"`;
+    const args = [
+      '-h',
+      host,
+      '-p',
+      String(port),
+      '--cafile',
+      join(directory, 'ca.crt'),
+      '-t',
+      'x',
+      '-W',
+      '1',
+    ];
+    const { output } = await run('unshare', ['-m', 'sh', '-c', mount, 'sh', 'mosquitto_sub', ...args, '-d']);
+    // a client that trusts the server sends its login, to which nobody answers here
+    return /sending CONNECT/.test(output) && !/TLS error|verif|certificate/i.test(output);
+  }
+
+  async function opensslTakes(host: string, { port }: RunningServer): Promise<boolean> {
+    const check = isIP(host) === 0 ? '-verify_hostname' : '-verify_ip';
+    const args = ['-connect', `127.0.0.1:${port}`, '-CAfile', join(directory, 'ca.crt'), check, host];
+    const { output } = await run('openssl', ['s_client', ...args, '-verify_return_error']);
+    return /Verify return code: 0 \(ok\)/.test(output);
+  }
+
+  async function probeTakes(host: string, { port }: RunningServer): Promise<boolean> {
+    const internals = { settleMinMs: 20, resolve: async () => ['127.0.0.1'] };
+    const verdict = await runProbe(set, { port, host, serverName: undefined, internals });
+    if (verdict.ok) return true;
+    expect(verdict.cause).toBe('server_name_mismatch');
+    return false;
+  }
+});
+
+/** Everything that a program writes, whatever becomes of it. */
+function run(name: string, args: readonly string[]): Promise<{ readonly output: string }> {
+  return new Promise((resolve) => {
+    const child = execFile(name, [...args], { timeout: 20_000 }, (_error, stdout, stderr) =>
+      resolve({ output: stdout + stderr }),
+    );
+    child.stdin?.end();
+  });
+}

@@ -1,0 +1,25 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { all, program, ROOT } from './needs.ts';
+import type { Stage } from './stage.ts';
+
+/** What it takes to give a process a name server of its own. */
+export const OWN_RESOLVER = all(ROOT, program('unshare'));
+
+/**
+ * A name server of this machine that hears every question and answers none: when the first one has come, and the
+ * command under which a process asks it.
+ */
+export async function silentResolver(stage: Stage) {
+  const server = createSocket('udp4');
+  const asked = once(server, 'message');
+  server.bind(53, '127.53.53.53');
+  await once(server, 'listening');
+  stage.onEnd(() => server.close());
+  const resolvConf = join(stage.directory, 'resolv.conf');
+  await writeFile(resolvConf, 'nameserver 127.53.53.53\n');
+  const withResolver = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
+  return { asked, wrapper: ['unshare', '--mount', 'sh', '-c', withResolver, resolvConf] };
+}
