@@ -1,32 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Gateway, GatewayReport } from '../../../src/core/model/gateway.ts';
+import type { Gateway } from '../../../src/core/model/gateway.ts';
 import { fleetOf, statusOf } from '../../../src/core/status/fleet.ts';
 import { createFleetChanges } from '../../../src/core/status/fleet-changes.ts';
-
-const NOW = Date.UTC(2026, 10, 28, 12);
-const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
-
-function report(change: Partial<GatewayReport> = {}): GatewayReport {
-  return {
-    atMs: NOW - 10 * MINUTE_MS,
-    version: '1.2.3',
-    level: 'ok',
-    cause: undefined,
-    sentence: 'all is well',
-    advice: 'nothing to do',
-    notAfterMs: NOW + 30 * DAY_MS,
-    expiringFromMs: NOW + 16 * DAY_MS,
-    isRotationPending: false,
-    isAccepted: true,
-    areBridgesUp: true,
-    ...change,
-  };
-}
-
-function gateway(topic = 'cert-watcher/edge-1', change: Partial<Gateway> = {}): Gateway {
-  return { topic, isOnline: true, report: report(), problem: undefined, ...change };
-}
+import { DAY_MS, gateway, MINUTE_MS, NOW, report } from '../../support/gateway-reports.ts';
 
 const of = (change: Partial<Gateway>) => statusOf(gateway(undefined, change), NOW);
 

@@ -3,26 +3,12 @@ import type { Gateway, GatewayReport } from '../../../src/core/model/gateway.ts'
 import { fleetOf } from '../../../src/core/status/fleet.ts';
 import { fleetJson, gatewayLine } from '../../../src/surfaces/terminal/fleet-json.ts';
 import { type FleetView, fleetLines, levelOf } from '../../../src/surfaces/terminal/fleet-report.ts';
+import { gateway as gatewayAt, NOW, report } from '../../support/gateway-reports.ts';
 
-const NOW = Date.UTC(2026, 10, 28, 12);
-const DAY_MS = 86_400_000;
-
+/** A gateway of this name, whose watcher has reported this. */
 function gateway(name: string, change: Partial<GatewayReport> = {}): Gateway {
-  const report: GatewayReport = {
-    atMs: NOW,
-    version: '1.2.3',
-    level: 'ok',
-    cause: undefined,
-    sentence: 'eclipse-mosquitto has the current certificates, valid for 30 more days',
-    advice: 'nothing to do',
-    notAfterMs: NOW + 30 * DAY_MS,
-    expiringFromMs: NOW + 16 * DAY_MS,
-    isRotationPending: false,
-    isAccepted: true,
-    areBridgesUp: true,
-    ...change,
-  };
-  return { topic: `cert-watcher/${name}`, isOnline: true, report, problem: undefined };
+  const sentence = 'eclipse-mosquitto has the current certificates, valid for 30 more days';
+  return gatewayAt(`cert-watcher/${name}`, { report: report({ sentence, ...change }) });
 }
 
 const refused = (name: string) =>
@@ -169,7 +155,7 @@ describe('the JSON of a fleet', () => {
       summary: 'the upstream refuses the client certificate; the restart is held',
       advice: 'let the upstream trust the issuer of client.crt',
       online: true,
-      reported_at: '2026-11-28T12:00:00.000Z',
+      reported_at: '2026-11-28T11:50:00.000Z',
       days_remaining: 30,
       not_after: '2026-12-28T12:00:00.000Z',
       rotation_pending: false,
