@@ -1,7 +1,8 @@
 /** Small servers for the probe's tests: Node's own TLS, plain TCP with any behaviour, and odd things between. */
 
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { Worker } from 'node:worker_threads';
 import type { Issued } from './certificates.ts';
@@ -165,9 +166,42 @@ function portOf(server: Server): number {
   return address.port;
 }
 
-/** A port on which nothing listens. */
+/** Below the ports that Linux gives to connections and to listeners on port 0 (ip_local_port_range, tcp(7)). */
+const RESERVED_PORTS = { first: 20_000, count: 12_000 };
+
+/**
+ * A port of loopback on which nothing listens, and which nobody gets who asks for one here or in another process, as
+ * long as this one lives: test files that run side by side do not meet on it, however late it is used. No connection
+ * goes out from it by chance.
+ */
 export async function closedPort(): Promise<number> {
-  const server = await startTcpServer(() => undefined);
-  await server.close();
-  return server.port;
+  for (;;) {
+    const port = RESERVED_PORTS.first + randomInt(RESERVED_PORTS.count);
+    if ((await reserve(port)) && (await isFree(port))) return port;
+  }
+}
+
+/** By an abstract socket, which only Linux has: it belongs to the network as ports do, and ends with the process (unix(7)). */
+async function reserve(port: number): Promise<boolean> {
+  if (process.platform !== 'linux') return true;
+  const reservation = createServer().unref();
+  return comesToListen(reservation, { path: `\0mosquitto-cert-watcher-port-${port}` });
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  if (!(await comesToListen(server, { port, host: '127.0.0.1' }))) return false;
+  server.close();
+  await once(server, 'close');
+  return true;
+}
+
+function comesToListen(server: Server, where: ListenOptions): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    server.once('listening', () => resolve(true));
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' ? resolve(false) : reject(error),
+    );
+    server.listen(where);
+  });
 }
