@@ -1,42 +1,26 @@
 /** Notifications and heartbeats of the daemon as its users run it, with real receivers. */
 
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
+import { COMPILE_CACHE } from '../../lab/compile-cache.ts';
 import { PROGRAM } from '../../lab/daemon.ts';
 import { closedPort } from '../../lab/tls-servers.ts';
 import { quietly, until } from '../../lab/until.ts';
 import { ALERTMANAGER, startAlertmanager } from '../support/alertmanager.ts';
 import { describeWith, program } from '../support/needs.ts';
 import { type Answer, HANGS, OK, startReceiver, status } from '../support/receiver.ts';
-import { http, inspection, json, type Script, startScriptedEngine } from '../support/scripted-engine.ts';
+import { startObedientEngine } from '../support/scripted-engine.ts';
 import { OWN_RESOLVER, silentResolver } from '../support/silent-resolver.ts';
 import { makeSet, SHORT, type Stage, test } from '../support/stage.ts';
 
 const SECRET = 'T0AB/s3cret';
 
-/** A broker that restarts at once; what the watcher needs to know of it. */
+/** What a watcher needs to know of a broker that restarts at once. */
 async function obedientEngine(stage: Stage): Promise<Readonly<Record<string, string>>> {
-  // watchers of one broker on one machine see each other, and one of them goes first
-  const container = `broker-${randomBytes(4).toString('hex')}`;
-  let startedAt = new Date(Date.now() - 3_600_000).toISOString();
-  const script: Script = {
-    inspect: (socket) => json(inspection({ Name: `/${container}`, State: { StartedAt: startedAt } }))(socket),
-    restart: (socket) => {
-      startedAt = new Date().toISOString();
-      http(204)(socket);
-    },
-  };
-  const { endpoint } = await startScriptedEngine(script, 'tcp', stage.onEnd);
-  if (endpoint.kind !== 'tcp') throw new Error('not on TCP');
-  return {
-    ...SHORT,
-    CERT_DIR: stage.certs.path,
-    MOSQUITTO_CONTAINER: container,
-    DOCKER_HOST: `tcp://${endpoint.host}:${endpoint.port}`,
-  };
+  const { settings } = await startObedientEngine(stage.onEnd);
+  return { ...SHORT, CERT_DIR: stage.certs.path, ...settings };
 }
 
 async function receiver(stage: Stage, answer: Answer = OK) {
@@ -56,7 +40,8 @@ function command(
   settings: Readonly<Record<string, string>>,
 ): Promise<{ readonly code: unknown; readonly said: string }> {
   return new Promise((resolve) => {
-    execFile(PROGRAM.node, [PROGRAM.main, name], { env: settings, cwd: '/' }, (error, stdout, stderr) => {
+    const options = { env: { ...COMPILE_CACHE, ...settings }, cwd: '/' };
+    execFile(PROGRAM.node, [PROGRAM.main, name], options, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : error.code, said: stdout + stderr });
     });
   });

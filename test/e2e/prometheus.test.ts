@@ -13,7 +13,7 @@ import { PROBE_CAUSES } from '../../src/core/model/probe.ts';
 import { RESTART_FAILURE_CAUSES } from '../../src/core/status/snapshot.ts';
 import { all, describeWith, program } from '../support/needs.ts';
 import { type Prometheus, promtool, startPrometheus } from '../support/prometheus.ts';
-import { http, inspection, json, type Script, startScriptedEngine } from '../support/scripted-engine.ts';
+import { startObedientEngine } from '../support/scripted-engine.ts';
 import { SHORT, type Stage, test } from '../support/stage.ts';
 
 const DEPLOY = fileURLToPath(new URL('../../deploy', import.meta.url));
@@ -89,10 +89,14 @@ async function watched(stage: Stage, trouble: 'well' | 'in trouble'): Promise<Wa
   const authority = await createAuthority({ cn: 'Example CA' });
   const upstreamPort = await startUpstream(stage, authority, trouble);
   const port = await closedPort();
+  const engine =
+    trouble === 'well'
+      ? (await startObedientEngine(stage.onEnd)).settings
+      : { DOCKER_HOST: `unix://${stage.directory}/nobody.sock` };
   const daemon = stage.daemon({
     ...SHORT,
     CERT_DIR: stage.certs.path,
-    DOCKER_HOST: trouble === 'well' ? await obedientEngine(stage) : `unix://${stage.directory}/nobody.sock`,
+    ...engine,
     ENABLE_TLS_PROBE: 'true',
     TLS_PROBE_GATE: 'off',
     TLS_PROBE_INTERVAL: '1s',
@@ -120,22 +124,6 @@ async function startUpstream(
   const relay = await startSecondFlightRelay(server.port, (socket) => socket.end(plainAlert(48)));
   stage.onEnd(relay.close);
   return relay.port;
-}
-
-/** An engine with a broker that restarts at once; its address. */
-async function obedientEngine(stage: Stage): Promise<string> {
-  let startedAt = new Date(Date.now() - 3_600_000).toISOString();
-  const script: Script = {
-    inspect: (socket) =>
-      json(inspection({ Name: '/eclipse-mosquitto', State: { StartedAt: startedAt } }))(socket),
-    restart: (socket) => {
-      startedAt = new Date().toISOString();
-      http(204)(socket);
-    },
-  };
-  const { endpoint } = await startScriptedEngine(script, 'tcp', stage.onEnd);
-  if (endpoint.kind !== 'tcp') throw new Error('not on TCP');
-  return `tcp://${endpoint.host}:${endpoint.port}`;
 }
 
 /** Prometheus as shipped, but with this target and a shorter interval; resolves when it has scraped. */

@@ -15,7 +15,7 @@ import { quietly, until } from '../../lab/until.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { sha256Of } from '../../scripts/shipping/file-facts.ts';
 import { all, describeWith, ENGINE, program, skipped } from '../support/needs.ts';
-import { http, inspection, json, type Script, startScriptedEngine } from '../support/scripted-engine.ts';
+import { startObedientEngine } from '../support/scripted-engine.ts';
 import {
   copyOfRepository,
   DEBIAN_MIRROR,
@@ -308,27 +308,13 @@ describeWith(all(SHIPPING, ENGINE), 'the executable, with a real engine', () => 
   });
 });
 
-// not concurrent: the scripted engine lives as long as the test that vitest takes for the current one
-describe.skipIf(!SHIPPING.ok)(`the executable, with an engine of the test's own${skipped(SHIPPING)}`, () => {
+describeWith(SHIPPING, "the executable, with an engine of the test's own", () => {
   beforeAll(makeExecutable);
 
   test('restarts the broker once per rotation', async ({ stage }) => {
-    let startedAt = new Date();
-    const script: Script = {
-      inspect: (socket) =>
-        json(inspection({ Name: '/eclipse-mosquitto', State: { StartedAt: startedAt.toISOString() } }))(
-          socket,
-        ),
-      restart: (socket) => {
-        startedAt = new Date();
-        http(204)(socket);
-      },
-    };
-    const engine = await startScriptedEngine(script, 'unix', stage.onEnd);
     await stage.certs.install(await makeSet());
-    startedAt = new Date(Date.now() + 1);
-    const path = engine.endpoint.kind === 'unix' ? engine.endpoint.path : '';
-    const settings = { ...SHORT, CERT_DIR: stage.certs.path, DOCKER_SOCK: path };
+    const engine = await startObedientEngine(stage.onEnd, { startedAt: new Date(Date.now() + 1) });
+    const settings = { ...SHORT, CERT_DIR: stage.certs.path, ...engine.settings };
     const daemon = stage.daemon(settings, { program: { node: EXECUTABLE } });
     await daemon.says('broker_already_current');
     await stage.certs.install(await makeSet());

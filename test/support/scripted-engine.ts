@@ -6,6 +6,7 @@
  *     engine.requests; // ['GET /_ping', 'GET /v1.47/containers/broker/json']
  */
 
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -140,6 +141,33 @@ export async function startScriptedEngine(
       await Promise.all([...open].map(closed));
     },
   };
+}
+
+/**
+ * An engine whose broker restarts at once, and has been running for an hour unless told: what a watcher of it has to be
+ * told, and what the engine is asked. The broker has a name of its own, because watchers of one name on one machine see
+ * each other, and one of them goes first.
+ */
+export async function startObedientEngine(
+  onEnd: OnEnd,
+  { startedAt = new Date(Date.now() - 3_600_000) }: { readonly startedAt?: Date } = {},
+) {
+  const container = `broker-${randomBytes(4).toString('hex')}`;
+  let since = startedAt.toISOString();
+  const script: Script = {
+    inspect: (socket) => json(inspection({ Name: `/${container}`, State: { StartedAt: since } }))(socket),
+    restart: (socket) => {
+      since = new Date().toISOString();
+      http(204)(socket);
+    },
+  };
+  const { endpoint, requests } = await startScriptedEngine(script, 'tcp', onEnd);
+  if (endpoint.kind !== 'tcp') throw new Error('not on TCP');
+  const settings = {
+    MOSQUITTO_CONTAINER: container,
+    DOCKER_HOST: `tcp://${endpoint.host}:${endpoint.port}`,
+  };
+  return { settings, requests };
 }
 
 function answer(
