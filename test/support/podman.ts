@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { openSync, readFileSync } from 'node:fs';
-import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { answersPing, createEngineApi, type EngineApi } from '../../lab/engine-api.ts';
 import { until } from '../../lab/until.ts';
@@ -62,10 +62,36 @@ export async function startPodman(directory: string, { uid }: { uid?: number } =
     const exited = new Promise((resolve) => service.on('exit', resolve));
     service.kill('SIGKILL');
     if (!hasExited(service)) await exited;
+    await until('the rest of podman to be gone', async () => {
+      const left = await processesAt(directory);
+      for (const pid of left) kill(pid);
+      return left.length === 0;
+    });
     await rm(directory, { recursive: true, force: true });
   }
 
   return { api: createEngineApi(socket), end };
+}
+
+/**
+ * Those whose runtime directory this is. For an ordinary user the service has another half in a user name space, and leaves
+ * a process there that keeps that space.
+ */
+async function processesAt(directory: string): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const variable = `\0XDG_RUNTIME_DIR=${directory}\0`;
+  const isThere = async (pid: string) =>
+    `\0${await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '')}`.includes(variable);
+  const found = await Promise.all(pids.map(isThere));
+  return pids.filter((_, index) => found[index]).map(Number);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it has ended meanwhile
+  }
 }
 
 function hasExited({ exitCode, signalCode }: ChildProcess): boolean {
