@@ -17,10 +17,12 @@ suite=${SUITE:-sid}
 root=${NEWER_ROOT:-/var/cache/mosquitto-cert-watcher/$suite}
 
 packages=(
-  mosquitto mosquitto-clients tini podman docker.io docker-cli docker-buildx docker-compose
+  mosquitto mosquitto-clients tini podman runc docker.io docker-cli docker-buildx docker-compose
   haproxy nginx-light libnginx-mod-stream stunnel4 rabbitmq-server openssl
   iptables iproute2 procps util-linux strace python3 curl git busybox-static ca-certificates
 )
+# crun refuses a machine with both versions of cgroups, and Podman takes it before runc where both are
+unwanted=(crun)
 
 fail() {
   echo "newer-world: $*" >&2
@@ -74,12 +76,15 @@ install_base() {
   mv "$root.part" "$root"
 }
 
-# The packages of the list that are not there yet.
+is_installed() {
+  chroot "$root" dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'
+}
+
+# What apt has to be told: the packages that are not there yet, and with a minus those that are and may not be.
 missing_packages() {
   local package
-  for package in "${packages[@]}"; do
-    chroot "$root" dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || echo "$package"
-  done
+  for package in "${packages[@]}"; do is_installed "$package" || echo "$package"; done
+  for package in "${unwanted[@]}"; do ! is_installed "$package" || echo "$package-"; done
 }
 
 install_packages() {
@@ -90,11 +95,9 @@ install_packages() {
     export DEBIAN_FRONTEND=noninteractive
     chroot "$root" dpkg --configure -a
     chroot "$root" apt-get update -qq
-    # without what is only recommended there is no crun, which refuses a machine with both versions of cgroups; Podman
-    # takes the runc of docker.io
     chroot "$root" apt-get install -y -qq --no-install-recommends "$@"
     chroot "$root" apt-get clean
-  ' bash "$root" "$@"
+  ' bash "$root" "$@" "${unwanted[@]/%/-}"
 }
 
 if [ "$1" = --remove ]; then
