@@ -33,40 +33,58 @@ interface OpenOptions {
   readonly stuckForMs?: number;
 }
 
-/** Opens the page of this world. Everything is closed when the test ends. */
+/** Opens the page of this world; `onEnd` is given what closes it again, in the order in which it was opened. */
+async function openScreen(
+  world: World,
+  onEnd: (undo: () => unknown) => void,
+  { stuckForMs = 0 }: OpenOptions = {},
+): Promise<Screen> {
+  const port = await closedPort();
+  const settings = { ...world.settings, metricsHost: '127.0.0.1', metricsPort: port };
+  let web: Web | undefined;
+  let shown = 0;
+  const catchUp = () => {
+    for (const publication of world.publications.slice(shown)) web?.show(publication);
+    shown = world.publications.length;
+  };
+  const bringUp = () => {
+    web = startWeb({ settings, version: VERSION, now, say: () => undefined });
+    shown = 0;
+    catchUp();
+  };
+  const now = () => {
+    const { wallMs, monoMs } = world.clock.now();
+    return { wallMs: wallMs + stuckForMs, monoMs: monoMs + stuckForMs };
+  };
+  const takeDown = () => web?.close();
+  bringUp();
+  onEnd(takeDown);
+  const origin = `http://127.0.0.1:${port}`;
+  const page = await browser.context.newPage();
+  onEnd(() => page.close());
+  const faults = watchFaults(page, origin);
+  await page.goto(origin);
+  return { page, faults, origin, catchUp, takeDown, bringUp };
+}
+
+/** Collects what closes things again, and does it, last things first. */
+function createEnds() {
+  const ends: (() => unknown)[] = [];
+  return {
+    onEnd: (undo: () => unknown) => void ends.push(undo),
+    close: async () => {
+      for (const end of ends.toReversed()) await end();
+    },
+  };
+}
+
+/** A test that opens pages of its own. Everything is closed when it ends. */
 const test = base.extend<{ open: (world: World, options?: OpenOptions) => Promise<Screen> }>({
   // biome-ignore lint/correctness/noEmptyPattern: vitest reads a fixture's needs from the pattern
   open: async ({}, use) => {
-    const ends: (() => unknown)[] = [];
-    await use(async (world, { stuckForMs = 0 } = {}) => {
-      const port = await closedPort();
-      const settings = { ...world.settings, metricsHost: '127.0.0.1', metricsPort: port };
-      let web: Web | undefined;
-      let shown = 0;
-      const catchUp = () => {
-        for (const publication of world.publications.slice(shown)) web?.show(publication);
-        shown = world.publications.length;
-      };
-      const bringUp = () => {
-        web = startWeb({ settings, version: VERSION, now, say: () => undefined });
-        shown = 0;
-        catchUp();
-      };
-      const now = () => {
-        const { wallMs, monoMs } = world.clock.now();
-        return { wallMs: wallMs + stuckForMs, monoMs: monoMs + stuckForMs };
-      };
-      const takeDown = () => web?.close();
-      bringUp();
-      ends.push(takeDown);
-      const origin = `http://127.0.0.1:${port}`;
-      const page = await browser.context.newPage();
-      ends.push(() => page.close());
-      const faults = watchFaults(page, origin);
-      await page.goto(origin);
-      return { page, faults, origin, catchUp, takeDown, bringUp };
-    });
-    for (const end of ends.toReversed()) await end();
+    const { onEnd, close } = createEnds();
+    await use((world, options) => openScreen(world, onEnd, options));
+    await close();
   },
 });
 
@@ -85,8 +103,8 @@ function watchFaults(page: Page, origin: string): string[] {
 
 /** What axe finds, as one line each. */
 async function axeFindings(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate<AxeResults>('axe.run()');
+  if (!(await page.evaluate('"axe" in window'))) await page.evaluate(axe.source);
+  const { violations } = await page.evaluate<AxeResults>('axe.run({ resultTypes: ["violations"] })');
   return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`));
 }
 
@@ -150,23 +168,28 @@ describe.skipIf(CHROMIUM === undefined)(
     afterAll(() => browser.close());
 
     describe.each([...Object.keys(SITUATIONS), 'hostile'])('%s', (name) => {
-      const makeWorld = () => (name === 'hostile' ? hostileWorld() : worldIn(name));
+      // one page for all of them: they look at it in several sizes and colours, and change nothing else
+      const { onEnd, close } = createEnds();
+      let page: Page;
+      let faults: readonly string[];
+      beforeAll(async () => {
+        const world = name === 'hostile' ? await hostileWorld() : await worldIn(name);
+        ({ page, faults } = await openScreen(world, onEnd));
+      });
+      afterAll(close);
 
-      test('loads without an error and asks nobody else for anything', async ({ open }) => {
-        const { faults } = await open(await makeWorld());
+      test('loads without an error and asks nobody else for anything', () => {
         expect(faults).toEqual([]);
       });
 
-      test('has nothing that axe objects to, light or dark', async ({ open }) => {
-        const { page } = await open(await makeWorld());
+      test('has nothing that axe objects to, light or dark', async () => {
         for (const colorScheme of ['light', 'dark'] as const) {
           await page.emulateMedia({ colorScheme });
           expect(await axeFindings(page), colorScheme).toEqual([]);
         }
       });
 
-      test('fits into a phone and onto a wall', async ({ open }) => {
-        const { page } = await open(await makeWorld());
+      test('fits into a phone and onto a wall', async () => {
         for (const width of [360, 1_440]) {
           await page.setViewportSize({ width, height: 800 });
           expect(await page.evaluate(OVERFLOWING), `${width} px`).toEqual([]);
@@ -174,8 +197,7 @@ describe.skipIf(CHROMIUM === undefined)(
         }
       });
 
-      test('writes its notes where no line and no box of the diagram is', async ({ open }) => {
-        const { page } = await open(await makeWorld());
+      test('writes its notes where no line and no box of the diagram is', async () => {
         expect(await page.evaluate(CROSSED_NOTES)).toEqual([]);
       });
     });
