@@ -4,6 +4,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
+import { COMPILE_CACHE } from './compile-cache.ts';
 import { until } from './until.ts';
 
 /** Exactly the seed's shape, and nothing beside it. */
@@ -59,14 +60,14 @@ export const PROGRAM = {
   main: fileURLToPath(new URL('../src/main.ts', import.meta.url)),
 };
 
-/** Starts the watcher with these settings and nothing else in its environment. */
+/** Starts the watcher with these settings and nothing else in its environment that matters. */
 export function startDaemon(settings: Readonly<Record<string, string>>, options: DaemonOptions = {}): Daemon {
   const { node, main } = options.program ?? PROGRAM;
   const program = main === undefined ? [node] : [node, main];
   const [command = node, ...args] = [...(options.wrapper ?? []), ...program, ...(options.args ?? [])];
   const child = spawn(command, args, {
     cwd: '/',
-    env: { PATH: process.env['PATH'], ...settings },
+    env: { PATH: process.env['PATH'], ...(main !== undefined && COMPILE_CACHE), ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(options.uid !== undefined && { uid: options.uid }),
     ...(options.gid !== undefined && { gid: options.gid }),

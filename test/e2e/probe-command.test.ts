@@ -7,6 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createAuthority } from '../../lab/certificates.ts';
+import { COMPILE_CACHE } from '../../lab/compile-cache.ts';
 import { PROGRAM } from '../../lab/daemon.ts';
 import {
   closedPort,
@@ -72,10 +73,10 @@ async function certificates(): Promise<string> {
   return certDir;
 }
 
-/** Starts `probe` with nothing else in its environment. */
+/** Starts `probe` with nothing else in its environment that matters. */
 function start(environment: Readonly<Record<string, string>>, ...args: readonly string[]) {
   const child = spawn(PROGRAM.node, [PROGRAM.main, 'probe', ...args], {
-    env: environment,
+    env: { ...COMPILE_CACHE, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [stdout, stderr] = ['', ''];

@@ -1,6 +1,7 @@
 /** The `fleet` command as a process of its own. */
 
 import { spawn } from 'node:child_process';
+import { COMPILE_CACHE } from '../../lab/compile-cache.ts';
 import { PROGRAM } from '../../lab/daemon.ts';
 import { until } from '../../lab/until.ts';
 
@@ -19,7 +20,7 @@ export interface FleetRun {
 export function startFleet(flags: readonly string[]): FleetRun {
   const child = spawn(PROGRAM.node, [PROGRAM.main, 'fleet', ...flags], {
     cwd: '/',
-    env: { PATH: process.env['PATH'] },
+    env: { PATH: process.env['PATH'], ...COMPILE_CACHE },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

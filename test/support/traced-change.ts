@@ -4,9 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { COMPILE_CACHE } from '../../lab/compile-cache.ts';
 import type { PromotionOutcome } from '../../src/core/model/live.ts';
 import type { Stage } from './live-directory.ts';
 
@@ -28,9 +27,6 @@ const NAMES = [
 
 const SCRIPT = fileURLToPath(import.meta.resolve('./change-live-directory.ts'));
 
-/** loading the program takes longer than what it does */
-const CACHE = join(tmpdir(), 'mosquitto-cert-watcher-compile-cache');
-
 export interface TracedChange {
   readonly child: ChildProcess;
   /** how it ended; undefined: it was killed */
@@ -44,7 +40,7 @@ export async function startTraced(
   options: readonly string[],
 ): Promise<TracedChange> {
   const child = spawn(process.execPath, [SCRIPT, change, certs, incoming, 'wait'], {
-    env: { ...process.env, UV_THREADPOOL_SIZE: '1', NODE_COMPILE_CACHE: CACHE },
+    env: { ...process.env, UV_THREADPOOL_SIZE: '1', ...COMPILE_CACHE },
   });
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (more: string) => {
