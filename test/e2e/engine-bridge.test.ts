@@ -73,6 +73,9 @@ async function residentBytes({ daemon }: Edge): Promise<number> {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024;
 }
 
+/** A restart that nothing has held up has come by then, also beside watchers that go first, and on a busy machine. */
+const ON_TIME_MS = 6_000;
+
 /** How long a rotation takes from the files to the restart. */
 async function rotationMs(stage: Stage, { daemon }: Edge): Promise<number> {
   await stage.certs.install(await setOf(authority));
@@ -98,7 +101,7 @@ describeWith(ENGINE, 'whoever may publish on the topics of bridges', () => {
     expect(details).toMatchObject({ part: 'bridges', message: expect.stringContaining('too long') });
     expect((await residentBytes(at)) - before).toBeLessThan(40 * MEGABYTE);
     // a broker that goes on retaining it sends it again at each login
-    expect(await rotationMs(stage, at)).toBeLessThan(3_000);
+    expect(await rotationMs(stage, at)).toBeLessThan(ON_TIME_MS);
     await at.daemon.says('bridge_connected', { skip: 1 });
     expect(at.daemon.hasEnded()).toBe(false);
   });
@@ -112,7 +115,7 @@ describeWith(ENGINE, 'whoever may publish on the topics of bridges', () => {
     for (let made = 0; made < 30_000; made += 1) await publish(`made-up-${made}`, '1', 0);
     await publish('the-last', '1');
     await at.daemon.says('watch_degraded');
-    expect(await rotationMs(stage, at)).toBeLessThan(3_000);
+    expect(await rotationMs(stage, at)).toBeLessThan(ON_TIME_MS);
     await nothingFollows();
     expect(at.daemon.lines.length).toBeLessThan(200);
     expect((await metricsOf(at)).length).toBeLessThan(60_000);

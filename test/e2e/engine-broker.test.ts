@@ -2,6 +2,7 @@
 
 import { expect } from 'vitest';
 import { until } from '../../lab/until.ts';
+import { MEASURED } from '../support/measured.ts';
 import { describeWith, ENGINE } from '../support/needs.ts';
 import {
   type Broker,
@@ -200,7 +201,7 @@ describeWith(ENGINE, 'a broker that is deaf to its stop signal', () => {
     return Math.round((die.atMs - kill.atMs) / 100) / 10;
   }
 
-  test('is killed after RESTART_STOP_TIMEOUT, and the restart is completed', async ({ stage }) => {
+  test('is killed after RESTART_STOP_TIMEOUT, and the restart is completed', MEASURED, async ({ stage }) => {
     const { broker, daemon, rotate } = await watched(stage, DEAF, { RESTART_STOP_TIMEOUT: '1s' });
     await rotate();
     await settled(daemon);
@@ -208,15 +209,19 @@ describeWith(ENGINE, 'a broker that is deaf to its stop signal', () => {
     expect(broker.restarts()).toBe(1);
   });
 
-  test("is killed after the container's own stop timeout where the settings have none", async ({ stage }) => {
-    const { broker, daemon, rotate } = await watched(stage, { ...DEAF, stopTimeoutS: 3 });
-    await rotate();
-    await settled(daemon);
-    expect(await graceOf(broker)).toBeCloseTo(3, 0);
-    expect(broker.restarts()).toBe(1);
-  });
+  test(
+    "is killed after the container's own stop timeout where the settings have none",
+    MEASURED,
+    async ({ stage }) => {
+      const { broker, daemon, rotate } = await watched(stage, { ...DEAF, stopTimeoutS: 3 });
+      await rotate();
+      await settled(daemon);
+      expect(await graceOf(broker)).toBeCloseTo(3, 0);
+      expect(broker.restarts()).toBe(1);
+    },
+  );
 
-  test('is killed at once with RESTART_STOP_TIMEOUT=0', async ({ stage }) => {
+  test('is killed at once with RESTART_STOP_TIMEOUT=0', MEASURED, async ({ stage }) => {
     const { broker, daemon, rotate } = await watched(stage, DEAF, { RESTART_STOP_TIMEOUT: '0' });
     await rotate();
     await settled(daemon);

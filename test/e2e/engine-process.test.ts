@@ -2,7 +2,7 @@
 
 import { expect } from 'vitest';
 import type { Daemon } from '../../lab/daemon.ts';
-import { MEASURED } from '../support/measured.ts';
+import { describeMeasured } from '../support/measured.ts';
 import { describeWith, ENGINE } from '../support/needs.ts';
 import { type BrokerOptions, makeSet, nothingFollows, type Stage, settled, test } from '../support/stage.ts';
 
@@ -48,23 +48,6 @@ describeWith(ENGINE, 'a signal', () => {
     expect(await daemon.ended).toEqual({ code: 0, signal: null });
     expect(lastWords(daemon, 2)).toEqual(['broker_unhealthy', 'stopped']);
   });
-
-  test(
-    'before the end of the window ends it within a second; the rotation is left to its successor',
-    MEASURED,
-    async ({ stage }) => {
-      const { broker, daemon, rotate } = await watched(stage, {}, { STABILITY_WINDOW: '10s' });
-      await rotate();
-      await daemon.says('restart_deferred');
-      const sentAt = performance.now();
-      daemon.signal('SIGTERM');
-      expect(await daemon.ended).toEqual({ code: 0, signal: null });
-      expect(performance.now() - sentAt).toBeLessThan(1_000);
-      expect(broker.restarts()).toBe(0);
-      await settled(stage.watch(broker));
-      expect(broker.restarts()).toBe(1);
-    },
-  );
 });
 
 describeWith(ENGINE, 'a reader of the log that goes away', () => {
@@ -78,5 +61,20 @@ describeWith(ENGINE, 'a reader of the log that goes away', () => {
       restarts: 1,
       hasEnded: false,
     });
+  });
+});
+
+describeMeasured(ENGINE, 'a signal before the end of the window', () => {
+  test('ends it within a second; the rotation is left to its successor', async ({ stage }) => {
+    const { broker, daemon, rotate } = await watched(stage, {}, { STABILITY_WINDOW: '10s' });
+    await rotate();
+    await daemon.says('restart_deferred');
+    const sentAt = performance.now();
+    daemon.signal('SIGTERM');
+    expect(await daemon.ended).toEqual({ code: 0, signal: null });
+    expect(performance.now() - sentAt).toBeLessThan(1_000);
+    expect(broker.restarts()).toBe(0);
+    await settled(stage.watch(broker));
+    expect(broker.restarts()).toBe(1);
   });
 });

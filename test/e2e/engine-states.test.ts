@@ -6,6 +6,7 @@ import { MOSQUITTO, TINI } from '../../lab/broker-image.ts';
 import type { Daemon } from '../../lab/daemon.ts';
 import { closedPort } from '../../lab/tls-servers.ts';
 import { until } from '../../lab/until.ts';
+import { MEASURED } from '../support/measured.ts';
 import { all, describeWith, ENGINE, program, ROOT } from '../support/needs.ts';
 import { startPodman } from '../support/podman.ts';
 import { type BrokerOptions, makeSet, nothingFollows, type Stage, settled, test } from '../support/stage.ts';
@@ -89,21 +90,23 @@ describeWith(ENGINE, 'a broker whose health check takes longer than RESTART_VERI
     });
   });
 
-  test('keeps a watcher that is told to stop no longer than that, and its successor restarts nothing', async ({
-    stage,
-  }) => {
-    const { broker, daemon, rotate } = await watchedAndHealthy(stage, SLOW, SHORTER);
-    await rotate();
-    await daemon.says('broker_starting');
-    const toldMs = performance.now();
-    daemon.signal('SIGTERM');
-    expect(await daemon.ended).toMatchObject({ code: 0 });
-    expect(performance.now() - toldMs).toBeLessThan(1_500);
-    const successor = stage.watch(broker, SHORTER);
-    await successor.says('broker_already_current');
-    await nothingFollows();
-    expect(broker.restarts()).toBe(1);
-  });
+  test(
+    'keeps a watcher that is told to stop no longer than that, and its successor restarts nothing',
+    MEASURED,
+    async ({ stage }) => {
+      const { broker, daemon, rotate } = await watchedAndHealthy(stage, SLOW, SHORTER);
+      await rotate();
+      await daemon.says('broker_starting');
+      const toldMs = performance.now();
+      daemon.signal('SIGTERM');
+      expect(await daemon.ended).toMatchObject({ code: 0 });
+      expect(performance.now() - toldMs).toBeLessThan(1_500);
+      const successor = stage.watch(broker, SHORTER);
+      await successor.says('broker_already_current');
+      await nothingFollows();
+      expect(broker.restarts()).toBe(1);
+    },
+  );
 
   test('lets the loop and /healthz go on', async ({ stage }) => {
     const port = await closedPort();

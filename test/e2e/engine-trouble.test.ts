@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { type EngineProxy, type Fault, onRestart, startEngineProxy } from '../../lab/engine-proxy.ts';
 import { quietly, until } from '../../lab/until.ts';
+import { MEASURED } from '../support/measured.ts';
 import { describeWith, ENGINE } from '../support/needs.ts';
 import { type BrokerOptions, makeSet, nothingFollows, type Stage, settled, test } from '../support/stage.ts';
 
@@ -132,30 +133,32 @@ describeWith(ENGINE, 'a restart whose answer', () => {
 });
 
 describeWith(ENGINE, 'an engine that refuses', () => {
-  test('the restart with 403 is told with the next try, asked ever more seldom, and obeyed once it agrees', async ({
-    stage,
-  }) => {
-    const { proxy, broker, daemon, rotate } = await proxied(stage, {
-      ...COOLDOWN,
-      CHECK_INTERVAL: '500ms',
-    });
-    proxy.setRule(onRestart({ kind: 'answer', status: 403, body: '{"message":"no"}' }));
-    await rotate();
-    const { details } = await daemon.says('restart_failed');
-    await until('four refusals', () => proxy.restartCalls().length >= 4);
-    proxy.setRule(undefined);
-    await settled(daemon);
-    expect(details).toMatchObject({
-      cause: 'permission_denied',
-      next_try: expect.stringMatching(/Z$/),
-      hint: expect.stringContaining('group'),
-    });
-    expect(gapsBetween(proxy)).toEqual([1, 2, 4, 8]);
-    expect({ restarts: broker.restarts(), told: daemon.count('restart_failed') }).toEqual({
-      restarts: 1,
-      told: 1,
-    });
-  });
+  test(
+    'the restart with 403 is told with the next try, asked ever more seldom, and obeyed once it agrees',
+    MEASURED,
+    async ({ stage }) => {
+      const { proxy, broker, daemon, rotate } = await proxied(stage, {
+        ...COOLDOWN,
+        CHECK_INTERVAL: '500ms',
+      });
+      proxy.setRule(onRestart({ kind: 'answer', status: 403, body: '{"message":"no"}' }));
+      await rotate();
+      const { details } = await daemon.says('restart_failed');
+      await until('four refusals', () => proxy.restartCalls().length >= 4);
+      proxy.setRule(undefined);
+      await settled(daemon);
+      expect(details).toMatchObject({
+        cause: 'permission_denied',
+        next_try: expect.stringMatching(/Z$/),
+        hint: expect.stringContaining('group'),
+      });
+      expect(gapsBetween(proxy)).toEqual([1, 2, 4, 8]);
+      expect({ restarts: broker.restarts(), told: daemon.count('restart_failed') }).toEqual({
+        restarts: 1,
+        told: 1,
+      });
+    },
+  );
 
   test('the inspection with 404 for another reason is told as what it says', async ({ stage }) => {
     const { proxy, daemon, rotate } = await proxied(stage);

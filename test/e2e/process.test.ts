@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { type Daemon, PROGRAM } from '../../lab/daemon.ts';
 import { until } from '../../lab/until.ts';
-import { MEASURED } from '../support/measured.ts';
+import { describeMeasured, MEASURED } from '../support/measured.ts';
 import { all, describeWith, program, ROOT } from '../support/needs.ts';
 import { OWN_RESOLVER, silentResolver } from '../support/silent-resolver.ts';
 import { makeSet, nothingFollows, SHORT, type Stage, test } from '../support/stage.ts';
@@ -29,7 +29,7 @@ async function endAfter(daemon: Daemon, signal: () => void) {
   return { exit, tookMs: performance.now() - sentAt, last: daemon.lines.at(-1)?.event };
 }
 
-describe.concurrent('signals', MEASURED, () => {
+describe('signals', MEASURED, () => {
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     test(`${name} ends it with exit code 0 within a second, and "stopped" is its last line`, async ({
       stage,
@@ -68,7 +68,7 @@ describe.concurrent('signals', MEASURED, () => {
   });
 });
 
-describe.concurrent('SIGHUP and SIGUSR1', MEASURED, () => {
+describe('SIGHUP and SIGUSR1', MEASURED, () => {
   test('look at once, and answer, without an end', async ({ stage }) => {
     const daemon = await watchWithoutEngine(stage, { CHECK_INTERVAL: '1h', LOG_LEVEL: 'debug' });
     await daemon.says('restart_failed');
@@ -115,24 +115,20 @@ function catchesHangup(pid: number): boolean {
   return (Number.parseInt(caught ?? '0', 16) & 1) === 1;
 }
 
-describeWith(OWN_RESOLVER, 'a resolver that never answers', () => {
-  test(
-    'does not keep SIGTERM from ending it within a second, with exit code 0',
-    MEASURED,
-    async ({ stage }) => {
-      const { asked, wrapper } = await silentResolver(stage);
-      await stage.certs.install(await makeSet());
-      const settings = { ...SHORT, CERT_DIR: stage.certs.path, ENABLE_TLS_PROBE: 'true' };
-      const daemon = stage.daemon(
-        { ...settings, DOCKER_SOCK: '/nowhere.sock', UPSTREAM_ADDR: 'broker.example.com' },
-        { wrapper },
-      );
-      await asked;
-      const { exit, tookMs, last } = await endAfter(daemon, () => daemon.signal('SIGTERM'));
-      expect({ exit, last }).toEqual({ exit: { code: 0, signal: null }, last: 'stopped' });
-      expect(tookMs).toBeLessThan(1_000);
-    },
-  );
+describeMeasured(OWN_RESOLVER, 'a resolver that never answers', () => {
+  test('does not keep SIGTERM from ending it within a second, with exit code 0', async ({ stage }) => {
+    const { asked, wrapper } = await silentResolver(stage);
+    await stage.certs.install(await makeSet());
+    const settings = { ...SHORT, CERT_DIR: stage.certs.path, ENABLE_TLS_PROBE: 'true' };
+    const daemon = stage.daemon(
+      { ...settings, DOCKER_SOCK: '/nowhere.sock', UPSTREAM_ADDR: 'broker.example.com' },
+      { wrapper },
+    );
+    await asked;
+    const { exit, tookMs, last } = await endAfter(daemon, () => daemon.signal('SIGTERM'));
+    expect({ exit, last }).toEqual({ exit: { code: 0, signal: null }, last: 'stopped' });
+    expect(tookMs).toBeLessThan(1_000);
+  });
 });
 
 describeWith(all(ROOT, program('unshare')), 'as PID 1', () => {

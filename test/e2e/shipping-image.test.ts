@@ -24,8 +24,7 @@ import {
   startFloodingUpstream,
   startHostileBroker,
 } from '../support/attackers.ts';
-
-import { MEASURED } from '../support/measured.ts';
+import { describeMeasured } from '../support/measured.ts';
 import { startNameServer } from '../support/name-server.ts';
 import { all, describeWith, ENGINE, engineSocketPath, program, ROOT } from '../support/needs.ts';
 import { REPOSITORY, SHIPPING, ship, thisTarget } from '../support/shipping.ts';
@@ -317,7 +316,7 @@ describeWith(needs, 'the image, with the settings of docker-compose.yml', () => 
   });
 
   test('finds the upstream by a name server, without a line in /etc/hosts', async ({ stage }) => {
-    const nameServer = await startNameServer('127.53.53.54', '127.0.0.1');
+    const nameServer = await startNameServer('127.0.0.1');
     stage.onEnd(nameServer.close);
     const site = await createSite(stage);
     const watcher = await site.start({
@@ -326,23 +325,6 @@ describeWith(needs, 'the image, with the settings of docker-compose.yml', () => 
     });
     await watcher.says('tls_probe_success');
     await nameServer.asked;
-  });
-
-  test('as PID 1 ends within a second after SIGTERM, with exit code 0', MEASURED, async ({ stage }) => {
-    const watcher = await (await createSite(stage)).start();
-    await watcher.says('tls_probe_success');
-    expect(await endOf(watcher, stage)).toEqual({ exitCode: 0, isPrompt: true, last: 'stopped' });
-  });
-
-  test('as PID 1 ends as fast while a name server keeps it waiting', MEASURED, async ({ stage }) => {
-    const nameServer = await startNameServer('127.53.53.55');
-    stage.onEnd(nameServer.close);
-    const watcher = await (await createSite(stage)).start({
-      hosts: [],
-      mounts: { '/etc/resolv.conf': await resolvConf(stage, nameServer.address) },
-    });
-    await nameServer.asked;
-    expect(await endOf(watcher, stage)).toEqual({ exitCode: 0, isPrompt: true, last: 'stopped' });
   });
 });
 
@@ -537,6 +519,27 @@ describeWith(
     });
   },
 );
+
+describeMeasured(needs, 'the image as PID 1', () => {
+  beforeAll(makeImage);
+
+  test('ends within a second after SIGTERM, with exit code 0', async ({ stage }) => {
+    const watcher = await (await createSite(stage)).start();
+    await watcher.says('tls_probe_success');
+    expect(await endOf(watcher, stage)).toEqual({ exitCode: 0, isPrompt: true, last: 'stopped' });
+  });
+
+  test('ends as fast while a name server keeps it waiting', async ({ stage }) => {
+    const nameServer = await startNameServer();
+    stage.onEnd(nameServer.close);
+    const watcher = await (await createSite(stage)).start({
+      hosts: [],
+      mounts: { '/etc/resolv.conf': await resolvConf(stage, nameServer.address) },
+    });
+    await nameServer.asked;
+    expect(await endOf(watcher, stage)).toEqual({ exitCode: 0, isPrompt: true, last: 'stopped' });
+  });
+});
 
 async function idOf(broker: Broker): Promise<string> {
   const text = await broker.engine.ask('GET', `/containers/${broker.name}/json`);

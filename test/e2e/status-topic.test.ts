@@ -7,6 +7,7 @@ import { expect } from 'vitest';
 import { startMosquittoWith } from '../../lab/real-servers.ts';
 import { until } from '../../lab/until.ts';
 import { fleetJson } from '../support/fleet-command.ts';
+import { MEASURED } from '../support/measured.ts';
 import { describeWith, program } from '../support/needs.ts';
 import { makeSet, SHORT, type Stage, test } from '../support/stage.ts';
 
@@ -46,25 +47,27 @@ async function room(stage: Stage, lines: readonly string[] = ['allow_anonymous t
 }
 
 describeWith(program('mosquitto'), 'a watcher with STATUS_TOPIC', () => {
-  test('publishes state and availability at QoS 1, retained, no more often than once a second', async ({
-    stage,
-  }) => {
-    const { settings, heard, hears, port } = await room(stage);
-    await stage.certs.install(await makeSet());
-    const daemon = stage.daemon(settings);
-    await hears(`${TOPIC}/availability`, (payload) => payload === 'online');
-    await daemon.says('restart_failed');
-    await hears(`${TOPIC}/state`, (payload) =>
-      JSON.parse(payload).findings[0]?.cause.startsWith('restart_failed'),
-    );
-    const states = heard.filter(({ topic }) => topic === `${TOPIC}/state`);
-    const gaps = states.slice(1).map(({ atMs }, index) => atMs - (states[index]?.atMs ?? 0));
-    // sent a second apart; on the way they may come a little closer together
-    expect(Math.min(...gaps, 1_000)).toBeGreaterThan(850);
-    expect(states.map(({ qos }) => qos)).toEqual(states.map(() => 1));
-    const { document } = await fleetJson('--url', `mqtt://127.0.0.1:${port}`);
-    expect(document).toMatchObject({ gateways: [{ topic: TOPIC, online: true, cause: 'restart_failed' }] });
-  });
+  test(
+    'publishes state and availability at QoS 1, retained, no more often than once a second',
+    MEASURED,
+    async ({ stage }) => {
+      const { settings, heard, hears, port } = await room(stage);
+      await stage.certs.install(await makeSet());
+      const daemon = stage.daemon(settings);
+      await hears(`${TOPIC}/availability`, (payload) => payload === 'online');
+      await daemon.says('restart_failed');
+      await hears(`${TOPIC}/state`, (payload) =>
+        JSON.parse(payload).findings[0]?.cause.startsWith('restart_failed'),
+      );
+      const states = heard.filter(({ topic }) => topic === `${TOPIC}/state`);
+      const gaps = states.slice(1).map(({ atMs }, index) => atMs - (states[index]?.atMs ?? 0));
+      // sent a second apart; on the way they may come a little closer together
+      expect(Math.min(...gaps, 1_000)).toBeGreaterThan(850);
+      expect(states.map(({ qos }) => qos)).toEqual(states.map(() => 1));
+      const { document } = await fleetJson('--url', `mqtt://127.0.0.1:${port}`);
+      expect(document).toMatchObject({ gateways: [{ topic: TOPIC, online: true, cause: 'restart_failed' }] });
+    },
+  );
 
   test('says offline when it stops, and its last will says so when it is killed', async ({ stage }) => {
     const { settings, heard, hears, port } = await room(stage);

@@ -1,5 +1,6 @@
-/** A name server that knows one IPv4 address for every name, at an address of this machine. Needs root: port 53. */
+/** A name server that knows one IPv4 address for every name, at an address of loopback of its own. Needs root: port 53. */
 
+import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 
@@ -13,8 +14,9 @@ export interface NameServer {
 const TYPE_A = 1;
 const HEADER_BYTES = 12;
 
-/** Listens at `address`. Without an answer it hears every question and says nothing. */
-export async function startNameServer(address: string, answer?: string): Promise<NameServer> {
+/** Starts it with the address that it answers. Without one it hears every question and says nothing. */
+export async function startNameServer(answer?: string): Promise<NameServer> {
+  const address = `127.53.${randomInt(256)}.${randomInt(1, 255)}`;
   const server = createSocket('udp4');
   const asked = once(server, 'message');
   server.on('message', (query, { port, address: from }) => {

@@ -1,7 +1,6 @@
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { startNameServer } from './name-server.ts';
 import { all, program, ROOT } from './needs.ts';
 import type { Stage } from './stage.ts';
 
@@ -13,13 +12,10 @@ export const OWN_RESOLVER = all(ROOT, program('unshare'));
  * command under which a process asks it.
  */
 export async function silentResolver(stage: Stage) {
-  const server = createSocket('udp4');
-  const asked = once(server, 'message');
-  server.bind(53, '127.53.53.53');
-  await once(server, 'listening');
-  stage.onEnd(() => server.close());
+  const { address, asked, close } = await startNameServer();
+  stage.onEnd(close);
   const resolvConf = join(stage.directory, 'resolv.conf');
-  await writeFile(resolvConf, 'nameserver 127.53.53.53\n');
+  await writeFile(resolvConf, `nameserver ${address}\n`);
   const withResolver = 'mount --bind "$0" /etc/resolv.conf && exec "$@"';
   return { asked, wrapper: ['unshare', '--mount', 'sh', '-c', withResolver, resolvConf] };
 }
