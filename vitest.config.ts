@@ -1,41 +1,57 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * End-to-end tests that measure no time: they may run beside each other. Not so engine-compose-two-phases, whose
- * containers are called as those of engine-compose.
+ * End-to-end tests that measure no time: they may run beside each other. The longest come first, so that none is left to
+ * run alone at the end. Not so engine-compose-two-phases, whose containers are called as those of engine-compose.
  */
 const SIDE_BY_SIDE = [
-  'status-page',
-  'probe-servers',
-  'server-names',
-  'probe-hints',
-  'engine-rivals',
-  'engine-crash',
   'engine-swarm-managers',
-  'engine-swarm',
-  'engine-roll',
-  'engine-bridge',
-  'engine-reload',
-  'engine-listener',
-  'engine-sets',
-  'engine-two-phases',
+  'shipping-image',
   'promotion-kill',
-  'promotion-rivals',
-  'promotion-power-loss',
-  'engine-bridge-reload',
-  'engine-compose',
-  'engine-minimum-api',
-  'engine-tls',
-  'prometheus',
-  'probe-command',
-  'certificate-files',
-  'mosquitto-reload',
-  'status-topic',
-  'fleet-command',
-  'mosquitto-conf',
-  'tested-with',
-  'systemd-unit',
   'systemd-package',
+  'engine-rivals',
+  'engine-hostile',
+  'shipping-executable',
+  'status-page',
+  'engine-faults',
+  'engine-crash',
+  'engine-swarm',
+  'demo',
+  'promotion-power-loss',
+  'probe-servers',
+  'engine-compose',
+  'systemd-unit',
+  'shipping-release',
+  'engine-minimum-api',
+  'engine-podman',
+  'engine-tls',
+  'engine-bridge',
+  'engine-sets',
+  'engine-roll',
+  'engine-reload',
+  'engine-two-phases',
+  'engine-outage',
+  'engine-bridge-reload',
+  'promotion-rivals',
+  'mosquitto-conf',
+  'engine-listener',
+  'fleet-command',
+  'notify',
+  'engine-probe',
+  'prometheus',
+  'status-topic',
+  'server-names',
+  'probe-command',
+  'engine-container',
+  'engine-endpoint',
+  'engine-acceptance',
+  'engine-nonroot',
+  'engine-window',
+  'probe-hints',
+  'mosquitto-reload',
+  'certificate-files',
+  'tested-with',
 ];
 
 /** What depends on the versions of brokers and engines, and so runs in the second world too (`make test-newer`). */
@@ -58,6 +74,7 @@ const DEPENDS_ON_VERSIONS = [
   'server-names',
   'probe-hints',
   'shipping-image',
+  'shipping-image-on-time',
   'mosquitto-reload',
   'mosquitto-conf',
   'certificate-files',
@@ -75,15 +92,48 @@ const SECOND_WORLD_ONLY = [
   'engine-minimum-api',
 ];
 
+/** Of the unit tests, those that take more than a few seconds. */
+const LONG_UNIT_TESTS = [
+  'test/model/histories.test.ts',
+  'test/adapters/tls-probe/probe.test.ts',
+  'test/adapters/broker-listener/bridges.test.ts',
+  'test/fuzz/outside-data.test.ts',
+  'test/adapters/state-file.test.ts',
+  'test/scenarios/service.test.ts',
+  'test/model/two-phases.test.ts',
+  'test/model/rivals.test.ts',
+  'test/model/years.test.ts',
+  'test/surfaces/web/guard/guard.test.ts',
+  'test/fuzz/pem.test.ts',
+];
+
 const isSecondWorld = process.env['SECOND_WORLD'] === '1';
+/** There engine-compose makes the same image. */
+const isBesideOthers = (name: string) => isHere(name) && !(isSecondWorld && name === 'shipping-image');
 const files = (names: readonly string[]) => names.map((name) => `test/e2e/${name}.test.ts`);
 const isHere = (name: string) =>
   isSecondWorld
     ? DEPENDS_ON_VERSIONS.includes(name) || SECOND_WORLD_ONLY.includes(name)
     : !SECOND_WORLD_ONLY.includes(name);
 
+const LONGEST_FIRST = [...LONG_UNIT_TESTS, ...files(SIDE_BY_SIDE)];
+
+/** The order of the lists above; what stands in none of them comes after that, the largest files first. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    return sorted.toSorted((one, other) => rankOf(one) - rankOf(other));
+  }
+}
+
+function rankOf({ moduleId }: TestSpecification): number {
+  const rank = LONGEST_FIRST.findIndex((path) => moduleId.endsWith(path));
+  return rank === -1 ? LONGEST_FIRST.length : rank;
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     reporters: ['default', './test/support/tally-reporter.ts'],
     projects: [
       {
@@ -102,10 +152,11 @@ export default defineConfig({
       {
         test: {
           name: 'e2e-side-by-side',
-          include: files(SIDE_BY_SIDE.filter(isHere)),
+          include: files(SIDE_BY_SIDE.filter(isBesideOthers)),
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          maxWorkers: 2,
+          // they wait, most of the time
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
         },
       },
@@ -115,7 +166,10 @@ export default defineConfig({
           include: isSecondWorld
             ? files([...DEPENDS_ON_VERSIONS, ...SECOND_WORLD_ONLY])
             : ['test/e2e/**/*.test.ts'],
-          exclude: files([...SIDE_BY_SIDE, ...(isSecondWorld ? [] : SECOND_WORLD_ONLY)]),
+          exclude: files([
+            ...SIDE_BY_SIDE.filter(isBesideOthers),
+            ...(isSecondWorld ? [] : SECOND_WORLD_ONLY),
+          ]),
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // real engines, real time: one file at a time, after everything else

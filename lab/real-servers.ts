@@ -321,7 +321,7 @@ interface StartOptions {
 
 /** Starts a server in the foreground and waits for its port; it is ended by its own pid. */
 async function start(name: string, args: readonly string[], options: StartOptions): Promise<RealServer> {
-  const { port, files, env = {}, patienceMs = 10_000 } = options;
+  const { port, files, env = {}, patienceMs = 30_000 } = options;
   const logFile = join(files.directory, 'output.log');
   const child = spawn(executable(name) ?? name, args, {
     env: { ...process.env, ...env },

@@ -155,11 +155,11 @@ describe.skipIf(!NEED.ok)(`a swarm of three managers${skipped(NEED)}`, () => {
     const [stays, ...gone] = watched.toSorted(
       (one, other) => Number(other.manager === leader) - Number(one.manager === leader),
     );
-    for (const { manager } of gone) await manager.engine.stop();
+    await Promise.all(gone.map(({ manager }) => manager.engine.stop()));
     present = await makeSet();
     for (const { certs } of watched) await certs.install(present);
     await stays?.daemon.says('restart_failed', LONG);
-    for (const { manager } of gone) await manager.engine.start();
+    await Promise.all(gone.map(({ manager }) => manager.engine.start()));
     await managers.whole(mqtt);
     await until('every watcher to know', () => watched.every(({ daemon }) => known(daemon) > 1), LONG);
     await nothingFollows();

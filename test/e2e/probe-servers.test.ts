@@ -47,6 +47,8 @@ let good: SetContents;
 let refused: Readonly<Record<Refusal, SetContents>>;
 let crl: string;
 let backend: RunningServer;
+/** It takes longest to start, and is asked last. */
+let rabbitStarts: Promise<RabbitMq> | undefined;
 
 type Refusal =
   | 'of an unknown CA'
@@ -75,9 +77,16 @@ beforeAll(async () => {
     'under an expired CA': presenting(await old.issue()),
   };
   backend = await startTcpServer(() => undefined);
+  if (missing(...RABBITMQ)) return;
+  rabbitStarts = startRabbitMq({ identity: broker, trusted: root.certPem });
+  // whoever asks it is told
+  rabbitStarts.catch(() => undefined);
 });
 
-afterAll(() => backend.close());
+afterAll(async () => {
+  await backend.close();
+  await (await rabbitStarts?.catch(() => undefined))?.close();
+});
 
 function presenting({ chainPem, keyPem }: Issued): SetContents {
   return { ca: root.certPem, cert: chainPem, key: keyPem };
@@ -146,6 +155,8 @@ const KINDS: readonly Kind[] = [
   { name: 'nginx stream', program: 'nginx', start: startNginxStream, refusals: ONLY_AN_END },
 ];
 
+const RABBITMQ = ['rabbitmq-server', 'rabbitmqctl', 'epmd'] as const;
+
 function missing(...programs: readonly string[]): boolean {
   return programs.some((program) => executable(program) === undefined);
 }
@@ -156,7 +167,8 @@ function without(...programs: readonly string[]): string {
   return skipped(absent.length === 0 ? { ok: true } : { ok: false, reason: `no ${absent.join(', ')} here` });
 }
 
-describe.each(KINDS)('$name', ({ program, start, refusals }) => {
+// these groups are asked beside each other
+describe.concurrent.each(KINDS)('$name', ({ program, start, refusals }) => {
   describe.skipIf(missing(program)).each(VERSIONS)(`with %s${without(program)}`, (version) => {
     test.concurrent('accepts a good client certificate', async () => {
       const verdict = await verdictOf(start, { version, crl }, good);
@@ -219,7 +231,7 @@ describe.each(KINDS)('$name', ({ program, start, refusals }) => {
   });
 });
 
-describe.skipIf(missing('mosquitto'))(`mosquitto in particular${without('mosquitto')}`, () => {
+describe.skipIf(missing('mosquitto')).concurrent(`mosquitto in particular${without('mosquitto')}`, () => {
   test.concurrent.each<KeyType>(['rsa-2048', 'rsa-3072', 'p256', 'p384', 'p521', 'ed25519'])(
     'accepts a client key of type %s',
     async (key) => {
@@ -312,7 +324,7 @@ describe.skipIf(missing('mosquitto'))(`mosquitto in particular${without('mosquit
   );
 });
 
-describe.skipIf(missing('openssl'))(`openssl s_server in particular${without('openssl')}`, () => {
+describe.skipIf(missing('openssl')).concurrent(`openssl s_server in particular${without('openssl')}`, () => {
   test.concurrent.each([
     ['TLSv1.3', 116],
     ['TLSv1.2', 40],
@@ -388,7 +400,7 @@ describe.skipIf(missing('openssl'))(`openssl s_server in particular${without('op
   });
 });
 
-describe('a TLS proxy', () => {
+describe.concurrent('a TLS proxy', () => {
   const PROXIES = KINDS.filter(({ name }) => ['nginx stream', 'haproxy', 'stunnel'].includes(name));
 
   describe.each(PROXIES)('$name', ({ program, start }) => {
@@ -451,78 +463,74 @@ describe('a TLS proxy', () => {
   });
 });
 
-describe.skipIf(missing('rabbitmq-server', 'rabbitmqctl', 'epmd'))(
-  `RabbitMQ${without('rabbitmq-server', 'rabbitmqctl', 'epmd')}`,
-  () => {
-    let rabbit: RabbitMq;
+describe.skipIf(missing(...RABBITMQ))(`RabbitMQ${without(...RABBITMQ)}`, () => {
+  let rabbit: RabbitMq;
 
-    beforeAll(async () => {
-      rabbit = await startRabbitMq({ identity: broker, trusted: root.certPem });
-    });
+  beforeAll(async () => {
+    if (rabbitStarts === undefined) throw new Error('it was not started');
+    rabbit = await rabbitStarts;
+  });
 
-    afterAll(() => rabbit?.close());
+  const REFUSED = [
+    ['of an unknown CA', '48'],
+    ['without its intermediate', '48'],
+    ['that has expired', '45'],
+    // 40 in Erlang 25, 43 in 27
+    ['that is for servers only', '40|43'],
+  ] as const;
 
-    const REFUSED = [
-      ['of an unknown CA', '48'],
-      ['without its intermediate', '48'],
-      ['that has expired', '45'],
-      // 40 in Erlang 25, 43 in 27
-      ['that is for servers only', '40|43'],
-    ] as const;
-
-    // in this order: the last describe changes the broker for good
-    describe.each([...VERSIONS].reverse())('with %s', (version) => {
-      beforeAll(() =>
-        rabbit.evaluate(
-          `application:stop(rabbitmq_mqtt), {ok, O} = application:get_env(rabbit, ssl_options),
+  // in this order: the last describe changes the broker for good
+  describe.each([...VERSIONS].reverse())('with %s', (version) => {
+    beforeAll(() =>
+      rabbit.evaluate(
+        `application:stop(rabbitmq_mqtt), {ok, O} = application:get_env(rabbit, ssl_options),
          application:set_env(rabbit, ssl_options, lists:keystore(versions, 1, O, {versions, ['${version.toLowerCase()}']})),
          application:start(rabbitmq_mqtt).`,
-        ),
-      );
+      ),
+    );
 
-      test.concurrent('accepts a good client certificate', async () => {
-        const verdict = await runProbe(good, { port: rabbit.port });
-        expect(verdict).toMatchObject({ ok: true, proof: 'settled', protocol: version });
-      });
-
-      test.concurrent('accepts a login in mqtt mode', async () => {
-        const verdict = await runProbe(good, { port: rabbit.port, mode: 'mqtt' });
-        expect(verdict).toMatchObject({ ok: true, proof: 'connack', protocol: version });
-      });
-
-      test.concurrent.each(REFUSED)('refuses a client certificate %s (alert %s)', async (name, alert) => {
-        const options = name === 'that has expired' ? { nowMs: THEN_MS } : {};
-        for (const mode of ['handshake', 'mqtt'] as const) {
-          const verdict = await runProbe(refused[name], { port: rabbit.port, mode, ...options });
-          const error = expect.stringMatching(`SSL alert number (${alert})`);
-          expect(verdict).toMatchObject({ ok: false, cause: 'client_cert_rejected', error });
-        }
-      });
-
-      test.concurrent('refuses a certificate forty times without one success', async () => {
-        const one = () => runProbe(refused['of an unknown CA'], { port: rabbit.port });
-        const verdicts = await Promise.all(Array.from({ length: 40 }, one));
-        expect(causesOf(verdicts)).toEqual({ client_cert_rejected: 40 });
-      });
+    test.concurrent('accepts a good client certificate', async () => {
+      const verdict = await runProbe(good, { port: rabbit.port });
+      expect(verdict).toMatchObject({ ok: true, proof: 'settled', protocol: version });
     });
 
-    test('on its plain port is protocol', async () => {
-      expect(await runProbe(good, { port: rabbit.plainPort })).toMatchObject({
-        cause: 'protocol',
-        phase: 'tls',
-      });
-    });
-
-    test('that wants a password is mqtt_refused with code 4', async () => {
-      await rabbit.evaluate('application:set_env(rabbitmq_mqtt, allow_anonymous, false).');
+    test.concurrent('accepts a login in mqtt mode', async () => {
       const verdict = await runProbe(good, { port: rabbit.port, mode: 'mqtt' });
-      expect(verdict).toMatchObject({
-        cause: 'mqtt_refused',
-        error: expect.stringMatching(/4 \(bad user name or password\)/),
-      });
+      expect(verdict).toMatchObject({ ok: true, proof: 'connack', protocol: version });
     });
-  },
-);
+
+    test.concurrent.each(REFUSED)('refuses a client certificate %s (alert %s)', async (name, alert) => {
+      const options = name === 'that has expired' ? { nowMs: THEN_MS } : {};
+      for (const mode of ['handshake', 'mqtt'] as const) {
+        const verdict = await runProbe(refused[name], { port: rabbit.port, mode, ...options });
+        const error = expect.stringMatching(`SSL alert number (${alert})`);
+        expect(verdict).toMatchObject({ ok: false, cause: 'client_cert_rejected', error });
+      }
+    });
+
+    test.concurrent('refuses a certificate forty times without one success', async () => {
+      const one = () => runProbe(refused['of an unknown CA'], { port: rabbit.port });
+      const verdicts = await Promise.all(Array.from({ length: 40 }, one));
+      expect(causesOf(verdicts)).toEqual({ client_cert_rejected: 40 });
+    });
+  });
+
+  test('on its plain port is protocol', async () => {
+    expect(await runProbe(good, { port: rabbit.plainPort })).toMatchObject({
+      cause: 'protocol',
+      phase: 'tls',
+    });
+  });
+
+  test('that wants a password is mqtt_refused with code 4', async () => {
+    await rabbit.evaluate('application:set_env(rabbitmq_mqtt, allow_anonymous, false).');
+    const verdict = await runProbe(good, { port: rabbit.port, mode: 'mqtt' });
+    expect(verdict).toMatchObject({
+      cause: 'mqtt_refused',
+      error: expect.stringMatching(/4 \(bad user name or password\)/),
+    });
+  });
+});
 
 describe.skipIf(missing('mosquitto', 'nginx', 'stunnel'))(
   `a thousand probes of a mixture of servers${without('mosquitto', 'nginx', 'stunnel')}`,

@@ -1,200 +1,43 @@
 /**
  * The image as it is shipped, with what the compose files say about it: on a real engine, beside a real Mosquitto
- * that bridges to a real upstream with mutual TLS. Windows are short, and ports and paths are of the test.
+ * that bridges to a real upstream with mutual TLS.
  */
 
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { chmod, chown, cp, lstat, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, cp, lstat, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as v from 'valibot';
 import { beforeAll, expect } from 'vitest';
 import { createCertDirectory } from '../../lab/cert-directory.ts';
-import { createAuthority } from '../../lab/certificates.ts';
-import { startEngineProxy } from '../../lab/engine-proxy.ts';
-import { executable, type RealServer, startMosquitto } from '../../lab/real-servers.ts';
+import { executable } from '../../lab/real-servers.ts';
 import { closedPort } from '../../lab/tls-servers.ts';
-import { quietly, until } from '../../lab/until.ts';
+import { until } from '../../lab/until.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import {
-  everySecondAnswerDeep,
-  floodHttp,
-  startFloodingUpstream,
-  startHostileBroker,
-} from '../support/attackers.ts';
-import { describeMeasured } from '../support/measured.ts';
+  createSite,
+  HURRY,
+  IMAGE,
+  IMAGE_NEEDS,
+  KEY_GID,
+  makeImage,
+  PROXIED,
+  resolvConf,
+  rotate,
+  SOCKET_GID,
+  SOURCE_URL,
+  TWO_PHASES,
+  textAt,
+  UID,
+} from '../support/image-site.ts';
 import { startNameServer } from '../support/name-server.ts';
-import { all, describeWith, ENGINE, engineSocketPath, program, ROOT } from '../support/needs.ts';
-import { REPOSITORY, SHIPPING, ship, thisTarget } from '../support/shipping.ts';
+import { all, describeWith, engineSocketPath } from '../support/needs.ts';
+import { REPOSITORY, thisTarget } from '../support/shipping.ts';
 import { startSocketProxy } from '../support/socket-proxy.ts';
 import { type Broker, nothingFollows, type Stage, test } from '../support/stage.ts';
-import {
-  type ContainerChanges,
-  startWatcherContainer,
-  type WatcherContainer,
-  watcherOf,
-} from '../support/watcher-container.ts';
 
-const DIRECT = 'docker-compose.yml';
-const PROXIED = 'deploy/docker-compose.socket-proxy.yml';
-const TWO_PHASES = 'deploy/docker-compose.two-phases.yml';
-const IMAGE = `mosquitto-cert-watcher:${manifest.version}`;
-
-/** The compose files give the watcher these: the uid, the group of the socket, and mosquitto's group for the key. */
-const UID = 1_000;
-const SOCKET_GID = 998;
-const KEY_GID = 1_883;
-
-/** As in the compose files and in deploy/mosquitto/mosquitto.conf. */
-const UPSTREAM = 'broker.example.com';
-const HOSTS_LINE = `${UPSTREAM}:127.0.0.1`;
-
-const HURRY = { CHECK_INTERVAL: '100ms', STABILITY_WINDOW: '500ms', RESTART_COOLDOWN: '1s' };
-
-const authority = await createAuthority({ cn: 'Upstream CA' });
-const identity = await authority.issue({ cn: 'upstream', sans: [UPSTREAM], key: 'rsa-2048' });
-let serial = 0;
-
-const needs = all(SHIPPING, ROOT, ENGINE, program('docker'));
-
-const SOURCE_URL = 'https://git.example.org/edge/mosquitto-cert-watcher';
-
-let image: Promise<string> | undefined;
-
-/** As `make docker` makes it; once for all tests. */
-async function makeImage() {
-  image ??= ship('image', [], { env: { DOCKER_HOST: `unix://${engineSocketPath()}`, SOURCE_URL } });
-  await image;
-}
-
-/** Installs a new set, whose key mosquitto's group may read; resolves with the name that it is issued for. */
-async function rotate({ certs }: Pick<Stage, 'certs'>): Promise<string> {
-  serial += 1;
-  const name = `site-${serial}`;
-  const { chainPem, keyPem } = await authority.issue({ cn: name });
-  const files = { 'ca.crt': authority.certPem, 'client.crt': chainPem, 'client.key': keyPem };
-  for (const [file, content] of Object.entries(files)) {
-    const draft = join(certs.path, `.${file}`);
-    await writeFile(draft, content, { mode: 0o640 });
-    await chown(draft, 0, KEY_GID);
-    await rename(draft, join(certs.path, file));
-  }
-  return name;
-}
-
-/** A site: the upstream, the broker with the bridge of deploy/mosquitto, a socket of the group of the compose file. */
-async function createSite(stage: Stage) {
-  const upstream = await startMosquitto({
-    identity,
-    trusted: authority.certPem,
-    version: 'TLSv1.3',
-    extra: ['use_identity_as_username true'],
-  });
-  stage.onEnd(upstream.close);
-  const first = await rotate(stage);
-  const broker = await stage.broker({ network: { hosts: [HOSTS_LINE] }, started: false });
-  const brokerPort = await closedPort();
-  await broker.configure('mosquitto.conf', await bridgeTo(upstream.port, brokerPort));
-  await broker.configure('acl', await readFile(join(REPOSITORY, 'deploy/mosquitto/acl'), 'utf8'));
-  await broker.start();
-  const socketPath = join(stage.directory, 'docker.sock');
-  const access = { uid: 0, gid: SOCKET_GID, mode: 0o660 };
-  const engine = await startEngineProxy({ target: stage.engine.socketPath, socketPath, access });
-  stage.onEnd(engine.close);
-  const metricsPort = await closedPort();
-  const volume = `cert-watcher-e2e-${process.pid}-${randomBytes(4).toString('hex')}`;
-  stage.onEnd(() => stage.engine.call('DELETE', `/volumes/${volume}`));
-  const mounts = { '/certs': stage.certs.path, '/var/run/docker.sock': socketPath, '/state': volume };
-
-  return {
-    broker,
-    engine,
-    upstream,
-    socketPath,
-    metricsPort,
-    bridged: (name: string) => loggedIn(upstream, name),
-    first,
-    start: async (changes: Partial<ContainerChanges> = {}, composeFile = DIRECT) => {
-      const settings = {
-        ...HURRY,
-        MOSQUITTO_CONTAINER: broker.name,
-        BROKER_URL: `mqtt://127.0.0.1:${brokerPort}`,
-        UPSTREAM_ADDR: `${UPSTREAM}:${upstream.port}`,
-        METRICS_PORT: String(metricsPort),
-        ...changes.settings,
-      };
-      const watcher = await startWatcherContainer(stage.engine, await watcherOf(composeFile), {
-        hosts: [HOSTS_LINE],
-        ...changes,
-        settings,
-        mounts: { ...mountsIn(composeFile, mounts), ...changes.mounts },
-      });
-      stage.onEnd(watcher.remove);
-      return watcher;
-    },
-  };
-}
-
-/** Waits until the upstream has taken the bridge of deploy/mosquitto/mosquitto.conf for the client `name`. */
-async function loggedIn(upstream: RealServer, name: string): Promise<void> {
-  let log = '';
-  const look = async () => {
-    log = await upstream.log();
-    return new RegExp(`as edge-1 \\(.*u'${name}'`).test(log);
-  };
-  await until(`the bridge to log in as ${name}`, look, { otherwise: () => log });
-}
-
-function mountsIn(composeFile: string, { '/var/run/docker.sock': socket, ...rest }: Record<string, string>) {
-  return composeFile !== PROXIED && socket !== undefined ? { ...rest, '/var/run/docker.sock': socket } : rest;
-}
-
-/** deploy/mosquitto/mosquitto.conf with the ports and paths of the test. */
-async function bridgeTo(port: number, brokerPort: number): Promise<string> {
-  const shipped = await readFile(join(REPOSITORY, 'deploy/mosquitto/mosquitto.conf'), 'utf8');
-  return `user root\n${shipped
-    .replace('listener 1883', `listener ${brokerPort} 127.0.0.1`)
-    .replace('/mosquitto/data/', '/')
-    .replace('/mosquitto/config/', '/config/')
-    .replace(`address ${UPSTREAM}:8883`, `address ${UPSTREAM}:${port}`)}`;
-}
-
-describeWith(needs, 'the image in the 128 MB of docker-compose.yml, attacked from every side at once', () => {
-  beforeAll(makeImage);
-
-  test('makes a rotation on time, writes little, and is well afterwards', async ({ stage }) => {
-    const site = await createSite(stage);
-    const settings = {
-      BROKER_URL: `mqtt://127.0.0.1:${await startHostileBroker(stage)}`,
-      UPSTREAM_ADDR: `${UPSTREAM}:${await startFloodingUpstream(stage, identity, authority.certPem)}`,
-      TLS_PROBE_INTERVAL: '1s',
-    };
-    const watcher = await site.start({ settings });
-    await watcher.says('broker_already_current');
-    const { startedAt } = await watcher.inspect();
-    site.engine.setRule(everySecondAnswerDeep());
-    floodHttp(stage, site.metricsPort, 8);
-    // a writer that leaves a megabyte of nothing before it writes the set
-    await writeFile(
-      join(stage.certs.path, 'client.crt'),
-      Buffer.alloc(2 ** 20, '-----BEGIN CERTIFICATE-----\n'),
-    );
-    await quietly(3_000, 'the attack has to have its effect');
-    await rotate(stage);
-    const writtenAt = performance.now();
-    await watcher.says('mosquitto_restart_triggered');
-    expect(performance.now() - writtenAt).toBeLessThan(5_000);
-    await watcher.says('restart_completed');
-    expect(site.broker.restarts()).toBe(1);
-    expect((await watcher.inspect()).startedAt).toBe(startedAt);
-    expect(await textAt(site.metricsPort, '/healthz')).toMatch(/^ok/);
-    expect((await watcher.log()).length).toBeLessThan(300);
-  }, 90_000);
-});
-
-describeWith(needs, 'the image, with the settings of docker-compose.yml', () => {
+describeWith(IMAGE_NEEDS, 'the image, with the settings of docker-compose.yml', () => {
   beforeAll(makeImage);
 
   test('brings one rotation to the broker by one restart, and the bridge logs in with the new certificate', async ({
@@ -328,7 +171,7 @@ describeWith(needs, 'the image, with the settings of docker-compose.yml', () => 
   });
 });
 
-describeWith(needs, 'the image', () => {
+describeWith(IMAGE_NEEDS, 'the image', () => {
   beforeAll(makeImage);
 
   test('holds the program, the libraries that it is linked with, licences, and nothing else', async () => {
@@ -373,7 +216,7 @@ describeWith(needs, 'the image', () => {
   });
 });
 
-describeWith(needs, 'two watchers of one broker', () => {
+describeWith(IMAGE_NEEDS, 'two watchers of one broker', () => {
   beforeAll(makeImage);
 
   /** Rotates again and again; after each, when the broker has been up for longer than the cooldown, one more restart. */
@@ -463,7 +306,10 @@ const REFUSED: readonly (readonly [method: string, path: (name: string, id: stri
 ];
 
 describeWith(
-  all(needs, executable('haproxy') === undefined ? { ok: false, reason: 'no haproxy here' } : { ok: true }),
+  all(
+    IMAGE_NEEDS,
+    executable('haproxy') === undefined ? { ok: false, reason: 'no haproxy here' } : { ok: true },
+  ),
   'behind the socket proxy',
   () => {
     beforeAll(makeImage);
@@ -520,68 +366,9 @@ describeWith(
   },
 );
 
-describeMeasured(needs, 'the image as PID 1', () => {
-  beforeAll(makeImage);
-
-  test('ends within a second after SIGTERM, with exit code 0', async ({ stage }) => {
-    const watcher = await (await createSite(stage)).start();
-    await watcher.says('tls_probe_success');
-    expect(await endOf(watcher, stage)).toEqual({ exitCode: 0, isPrompt: true, last: 'stopped' });
-  });
-
-  test('ends as fast while a name server keeps it waiting', async ({ stage }) => {
-    const nameServer = await startNameServer();
-    stage.onEnd(nameServer.close);
-    const watcher = await (await createSite(stage)).start({
-      hosts: [],
-      mounts: { '/etc/resolv.conf': await resolvConf(stage, nameServer.address) },
-    });
-    await nameServer.asked;
-    expect(await endOf(watcher, stage)).toEqual({ exitCode: 0, isPrompt: true, last: 'stopped' });
-  });
-});
-
 async function idOf(broker: Broker): Promise<string> {
   const text = await broker.engine.ask('GET', `/containers/${broker.name}/json`);
   return v.parse(v.object({ Id: v.string() }), JSON.parse(text)).Id;
-}
-
-async function textAt(port: number, path: string): Promise<string> {
-  const answer = await fetch(`http://127.0.0.1:${port}${path}`);
-  return answer.text();
-}
-
-async function resolvConf({ directory }: Stage, address: string): Promise<string> {
-  const file = join(directory, 'resolv.conf');
-  await writeFile(file, `nameserver ${address}\n`);
-  return file;
-}
-
-/**
- * How PID 1 of the container ends after SIGTERM. The signal comes from here, because what an engine does before it sends
- * one and after the end takes most of a second on a busy machine.
- */
-async function endOf(watcher: WatcherContainer, { engine }: Stage) {
-  const pid = await watcher.pid();
-  await engine.ask('POST', `/containers/${watcher.name}/update`, { RestartPolicy: { Name: 'no' } });
-  const toldMs = performance.now();
-  process.kill(pid, 'SIGTERM');
-  await until('the process to end', () => hasEnded(pid), { everyMs: 10 });
-  const isPrompt = performance.now() - toldMs < 1_000;
-  const exitCode = await until('the engine to notice', async () => {
-    const seen = await watcher.inspect();
-    return seen.running ? undefined : seen.exitCode;
-  });
-  return { exitCode, isPrompt, last: (await watcher.log()).at(-1)?.event };
-}
-
-/** A zombie has ended too. */
-function hasEnded(pid: number): boolean {
-  try {
-    return /^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return true;
-  }
 }
 
 /** What the kernel says about the process. */
