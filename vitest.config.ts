@@ -19,6 +19,7 @@ const SIDE_BY_SIDE = [
   'engine-swarm',
   'demo',
   'promotion-power-loss',
+  'probe-links',
   'probe-servers',
   'engine-compose',
   'systemd-unit',
