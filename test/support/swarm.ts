@@ -1,12 +1,11 @@
 /** A Docker Swarm of one node, by an engine of the test's own: a swarm is a matter of the whole engine. */
 
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { ensureBrokerImage } from '../../lab/broker-image.ts';
 import type { EngineApi } from '../../lab/engine-api.ts';
-import { closedPort } from '../../lab/tls-servers.ts';
 import { createDockerd, type DockerdOptions, type OwnEngine } from './dockerd.ts';
 
 export interface Swarm {
@@ -54,10 +53,9 @@ export async function createSwarm(directory: string, options: DockerdOptions = {
   const engine = await createDockerd(join(directory, 'engine'), { liveRestore: false, ...options });
   await engine.start();
   const { api } = engine;
-  await api.ask('POST', '/swarm/init', {
-    ListenAddr: `127.0.0.1:${await closedPort()}`,
-    AdvertiseAddr: '127.0.0.1',
-  });
+  // swarms listen at fixed ports as well: another one on this machine has another address
+  const address = `127.77.${randomInt(256)}.${randomInt(1, 255)}`;
+  await api.ask('POST', '/swarm/init', { ListenAddr: `${address}:2377`, AdvertiseAddr: address });
   return { engine, service: (certs, options) => createService(directory, () => api, certs, options) };
 }
 
