@@ -8,6 +8,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const SIDE_BY_SIDE = [
   'engine-swarm-managers',
   'shipping-image',
+  'engine-compose',
   'promotion-kill',
   'systemd-package',
   'engine-rivals',
@@ -21,7 +22,6 @@ const SIDE_BY_SIDE = [
   'promotion-power-loss',
   'probe-links',
   'probe-servers',
-  'engine-compose',
   'systemd-unit',
   'shipping-release',
   'engine-minimum-api',
@@ -109,8 +109,6 @@ const LONG_UNIT_TESTS = [
 ];
 
 const isSecondWorld = process.env['SECOND_WORLD'] === '1';
-/** There engine-compose makes the same image. */
-const isBesideOthers = (name: string) => isHere(name) && !(isSecondWorld && name === 'shipping-image');
 const files = (names: readonly string[]) => names.map((name) => `test/e2e/${name}.test.ts`);
 const isHere = (name: string) =>
   isSecondWorld
@@ -153,7 +151,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e-side-by-side',
-          include: files(SIDE_BY_SIDE.filter(isBesideOthers)),
+          include: files(SIDE_BY_SIDE.filter(isHere)),
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // they wait, most of the time
@@ -167,10 +165,7 @@ export default defineConfig({
           include: isSecondWorld
             ? files([...DEPENDS_ON_VERSIONS, ...SECOND_WORLD_ONLY])
             : ['test/e2e/**/*.test.ts'],
-          exclude: files([
-            ...SIDE_BY_SIDE.filter(isBesideOthers),
-            ...(isSecondWorld ? [] : SECOND_WORLD_ONLY),
-          ]),
+          exclude: files([...SIDE_BY_SIDE, ...(isSecondWorld ? [] : SECOND_WORLD_ONLY)]),
           testTimeout: 120_000,
           hookTimeout: 120_000,
           // real engines, real time: one file at a time, after everything else

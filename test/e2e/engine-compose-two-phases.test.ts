@@ -10,8 +10,7 @@ import { createAuthority } from '../../lab/certificates.ts';
 import { type RealServer, startMosquitto } from '../../lab/real-servers.ts';
 import { quietly, until } from '../../lab/until.ts';
 import { type ComposeStack, createComposeStack, makeOfficialBroker } from '../support/compose-stack.ts';
-import { engineSocketPath } from '../support/needs.ts';
-import { ship } from '../support/shipping.ts';
+import { makeImage } from '../support/image-site.ts';
 
 const FILE = 'deploy/docker-compose.two-phases.yml';
 const HURRY = { CHECK_INTERVAL: '200ms', STABILITY_WINDOW: '500ms', RESTART_COOLDOWN: '1s' };
@@ -56,7 +55,7 @@ describe(FILE, () => {
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'cert-watcher-compose-'));
     await makeOfficialBroker(directory);
-    await ship('image', [], { env: { DOCKER_HOST: `unix://${engineSocketPath()}` } });
+    await makeImage();
     [incoming, live] = [join(directory, 'agent'), join(directory, 'live')];
     await chmod(directory, 0o755);
     await mkdir(incoming);

@@ -13,8 +13,7 @@ import {
   makeOfficialBroker,
   makeOfficialHaproxy,
 } from '../support/compose-stack.ts';
-import { engineSocketPath } from '../support/needs.ts';
-import { ship } from '../support/shipping.ts';
+import { makeImage } from '../support/image-site.ts';
 
 const HURRY = { CHECK_INTERVAL: '200ms', STABILITY_WINDOW: '500ms', RESTART_COOLDOWN: '1s' };
 /** mosquitto's group in its image: broker and watcher read the key by it. */
@@ -29,7 +28,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'cert-watcher-compose-'));
   await makeOfficialBroker(directory);
   await makeOfficialHaproxy(directory);
-  await ship('image', [], { env: { DOCKER_HOST: `unix://${engineSocketPath()}` } });
+  await makeImage();
 }, 180_000);
 
 afterAll(() => rm(directory, { recursive: true, force: true }));

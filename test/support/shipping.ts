@@ -47,13 +47,17 @@ function answeringMirror(): Need {
   return status === 0 ? { ok: true } : { ok: false, reason: `no answer from ${new URL(index).host}` };
 }
 
-/** Runs `scripts/<name>.ts` and resolves with what it said; rejects if it fails. */
+/**
+ * Runs `scripts/<name>.ts` and resolves with what it said; rejects if it fails. One at a time for all test files that run
+ * side by side: what they make lies in one dist/.
+ */
 export async function ship(
   name: string,
   args: readonly string[] = [],
   { env = {}, root = REPOSITORY }: { env?: Readonly<Record<string, string>>; root?: string } = {},
 ): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [`scripts/${name}.ts`, ...args], {
+  const command = [process.execPath, `scripts/${name}.ts`, ...args];
+  const { stdout } = await promisify(execFile)('flock', ['package.json', ...command], {
     cwd: root,
     env: { ...process.env, ...env },
     maxBuffer: 64e6,
