@@ -133,6 +133,7 @@ function renewedSet(renewedMs: number): CertificateSet {
     leafFile: 'client.crt',
     intermediates: [],
     authorities: [{ ...leaf, isCa: true }],
+    trust: '',
     authoritiesFile: 'ca.crt',
     ignored: [],
   };

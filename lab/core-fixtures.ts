@@ -107,6 +107,9 @@ export function certificate(change: Partial<Certificate> = {}): Certificate {
 
 /** The set called `name`, whose files were last changed `ctimeMs` after the watcher's start. */
 export function set(name: string, ctimeMs: number, change: Partial<CertificateSet> = {}): CertificateSet {
+  const authorities = change.authorities ?? [
+    certificate({ subject: 'CN=CA.example.com', isCa: true, notAfterMs: EPOCH_MS + 900 * DAY_MS }),
+  ];
   return {
     kind: 'complete',
     identity: `${name}@${ctimeMs}`,
@@ -116,9 +119,8 @@ export function set(name: string, ctimeMs: number, change: Partial<CertificateSe
     leaf: certificate(),
     leafFile: 'client.crt',
     intermediates: [],
-    authorities: [
-      certificate({ subject: 'CN=CA.example.com', isCa: true, notAfterMs: EPOCH_MS + 900 * DAY_MS }),
-    ],
+    authorities,
+    trust: authorities.map(({ sha256 }) => sha256).join(' '),
     authoritiesFile: 'ca.crt',
     ignored: [],
     ...change,
@@ -167,7 +169,7 @@ export function unitAtRest(finishedMs: number, change: Partial<UnitState> = {}):
 }
 
 /** One of several sets: of a bridge if its name says so. */
-export function named(name: string, files: NamedSet['files']): NamedSet {
+export function named(name: string, files: NamedSet['files'], change: Partial<NamedSet> = {}): NamedSet {
   const isBridge = name.startsWith('bridge');
   return {
     name,
@@ -176,11 +178,14 @@ export function named(name: string, files: NamedSet['files']): NamedSet {
     certFile: `/certs/${name}/tls.crt`,
     keyFile: `/certs/${name}/tls.key`,
     crlFile: undefined,
+    reloadsAtOnce: false,
+    reportedAs: isBridge ? { name: name.slice(7), isWhole: false } : undefined,
     upstreams: isBridge ? [{ host: `${name.slice(7)}.example.com`, port: 8883 }] : [],
-    listensAt: isBridge ? undefined : { host: 'broker', port: 8883 },
+    listensAt: isBridge ? undefined : { host: 'broker', port: Number(name.slice(9)) },
     alpn: undefined,
     insecure: false,
     files,
+    ...change,
   };
 }
 

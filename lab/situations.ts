@@ -324,6 +324,7 @@ export const SITUATIONS: Readonly<Record<string, () => Promise<World>>> = {
     putSets(world, {
       revocation: {
         file: '/certs/house.crl',
+        sha256: 'e'.repeat(64),
         thisUpdateMs: fix.EPOCH_MS,
         nextUpdateMs: fix.EPOCH_MS + HOUR_MS,
       },
@@ -333,7 +334,8 @@ export const SITUATIONS: Readonly<Record<string, () => Promise<World>>> = {
   },
   crl_expired: async () => {
     const world = await severalSets();
-    putSets(world, { revocation: { file: '/certs/house.crl', thisUpdateMs: 0, nextUpdateMs: fix.EPOCH_MS } });
+    const revocation = { file: '/certs/house.crl', sha256: 'e'.repeat(64), thisUpdateMs: 0 };
+    putSets(world, { revocation: { ...revocation, nextUpdateMs: fix.EPOCH_MS } });
     await world.advance(60_000);
     return world;
   },

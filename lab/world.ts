@@ -14,7 +14,7 @@ import type { Presented } from '../src/core/model/presented.ts';
 import type { ProbeVerdict } from '../src/core/model/probe.ts';
 import type { OperatorRequest } from '../src/core/model/request.ts';
 import type { OtherWatcher, WatchersSeen } from '../src/core/model/rivals.ts';
-import { type BrokerUrl, isComparedAt, type Settings } from '../src/core/model/settings.ts';
+import { type BrokerUrl, type HostPort, isComparedAt, type Settings } from '../src/core/model/settings.ts';
 import type { UnitState } from '../src/core/model/unit.ts';
 import type { EventName } from '../src/core/news/events.ts';
 import type { Publication } from '../src/core/status/cycle.ts';
@@ -22,6 +22,7 @@ import { withListenerProof } from '../src/rollout/listener-proof.ts';
 import { createRestart, createUnitRestart } from '../src/rollout/restart.ts';
 import type { Broker, BrokerList, Rollout } from '../src/rollout/rollout.ts';
 import { createServiceUpdate } from '../src/rollout/service-update.ts';
+import { createSetsRollout, lookAtListeners } from '../src/rollout/sets.ts';
 import { createSignalFirst, type Signallable } from '../src/rollout/signal.ts';
 import type { RunProbe } from '../src/watcher/probing.ts';
 import { startWatcher } from '../src/watcher/watcher.ts';
@@ -29,6 +30,7 @@ import * as fix from './core-fixtures.ts';
 import { createFakeClock, type FakeClock } from './fake-clock.ts';
 import { createSimulatedLive } from './simulated-live.ts';
 import type { SimulatedService } from './simulated-service.ts';
+import { createSimulatedSets } from './simulated-sets.ts';
 import { asUnit, createSimulatedSystemd } from './simulated-unit.ts';
 
 const RESTART_MS = 300;
@@ -178,6 +180,10 @@ export function createWorld({
     brokers,
     /** the live directory, where there are two */
     live: createSimulatedLive(clock, (): FilesObservation => world.files),
+    /** what the broker has loaded, where its configuration names several sets */
+    sets: createSimulatedSets(clock, () => {
+      for (const hint of hints) hint();
+    }),
     /** the broker, or the first of several */
     get broker(): ContainerState | undefined {
       return first.state;
@@ -264,6 +270,8 @@ export function createWorld({
     },
     put(files: FilesObservation) {
       world.files = { ...files, identity: `${files.identity} #${clock.elapsedMs()}` };
+      // a broker of several sets has been running with the first that lie there
+      if (files.sets !== undefined && !world.sets.hasStarted()) world.sets.start(files);
       if (!withoutFileEvents) for (const hint of hints) hint();
     },
     /** The operator sends every watcher SIGHUP (`look`) or SIGUSR1 (`restart`). */
@@ -273,6 +281,10 @@ export function createWorld({
     /** Somebody starts or restarts the broker, or one of several, by hand. */
     startByHand(name?: string) {
       start(name === undefined ? first : brokerCalled(name));
+    },
+    /** Somebody sends the broker SIGHUP. */
+    signalByHand() {
+      world.sets.hangUp(world.files);
     },
     /** Somebody pauses the broker, or one of several, or lets it go on. */
     pause(name?: string) {
@@ -342,6 +354,7 @@ export function createWorld({
     broker.checking = broker.check && { ...broker.check, sinceMs: monoMs };
     const files = readable();
     broker.loaded = files.kind === 'complete' ? files.fingerprint : undefined;
+    if (files.sets !== undefined) world.sets.start(files);
     if (settings.certRole === 'listener' && world.isListenerOurs)
       world.presented = files.kind === 'complete' ? files.leaf.sha256 : undefined;
     const startedAt = new Date(wallMs).toISOString();
@@ -391,6 +404,7 @@ export function createWorld({
       async signalHangup(id): Promise<EngineAnswer<undefined>> {
         if (withId(id) === undefined) return fix.engineFailure({ cause: 'container_missing' });
         world.hangUps += 1;
+        if (world.engineDown === undefined) world.sets.hangUp(world.files);
         return world.engineDown ?? world.onHangUp();
       },
       async restart(id): Promise<EngineAnswer<undefined>> {
@@ -476,6 +490,22 @@ export function createWorld({
     return { inspect: broker.inspect, rollout: createSignalFirst(signal, proved), presented };
   }
 
+  /** A broker whose configuration names its sets, as the wiring does it. */
+  function brokerOfSets(
+    broker: Signallable & Pick<Broker, 'inspect'>,
+    restart: Rollout,
+    alive: <T>(value: T) => Promise<T>,
+  ): Broker {
+    const look = async (address: HostPort) =>
+      alive(world.sets.look(address, first?.state?.status === 'running'));
+    const { sight } = world.sets;
+    return {
+      inspect: broker.inspect,
+      rollout: createSetsRollout({ broker, clock, settings, sight, look }, restart),
+      presentedBy: (sets) => lookAtListeners(look, sets),
+    };
+  }
+
   async function lookAround(number: number): Promise<WatchersSeen> {
     await clock.sleep(LOOK_MS, never);
     const others = [...running].filter((other) => other !== number);
@@ -520,6 +550,7 @@ export function createWorld({
         const restart = unit
           ? createUnitRestart(unit, clock, settings)
           : createRestart(container, clock, settings);
+        if (settings.mosquittoConf !== undefined) return brokerOfSets(broker, restart, alive);
         // one address for several brokers speaks for none of them
         if (brokerUrl === undefined || several !== undefined)
           return { inspect: broker.inspect, rollout: restart };
@@ -554,7 +585,7 @@ export function createWorld({
                   // one address for several brokers speaks for all of them
                   container: several === undefined ? settings.targetLabel : undefined,
                   open: () => undefined,
-                  sight: () => world.bridges,
+                  sight: () => (settings.mosquittoConf === undefined ? world.bridges : world.sets.sight()),
                   close: async () => undefined,
                 },
               ],

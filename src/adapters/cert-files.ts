@@ -173,9 +173,11 @@ function judgeContents(location: CertFilesLocation, { ca, client }: Contents): J
     ];
     return { kind: 'unparsable', complaints };
   }
+  const ofAuthorities = hashOf(createHash('sha256'), authorities.certificates);
   return {
     kind: 'complete',
-    certificatesHash: hashOf(authorities.certificates, chain.certificates),
+    trust: ofAuthorities.copy().digest('hex'),
+    certificatesHash: hashOf(ofAuthorities.update('\0'), chain.certificates),
     leaf: factsOf(leaf),
     leafFile: location.clientCertFile,
     intermediates: chainFrom(leaf, chain.certificates).slice(1).filter(hasDates).map(factsOf),
@@ -231,14 +233,11 @@ function ignored(file: string, problems: readonly string[]): FileComplaint[] {
 }
 
 /**
- * Over all certificates of both files (DER, in file order). It includes trust settings, which the broker loads with a
+ * Adds the certificates of a file (DER, in file order), with their trust settings, which the broker loads with a
  * `TRUSTED CERTIFICATE`.
  */
-function hashOf(authorities: readonly ParsedCertificate[], chain: readonly ParsedCertificate[]): Hash {
-  const hash = createHash('sha256');
-  for (const { der, trust } of authorities) hash.update(der).update(trust);
-  hash.update('\0');
-  for (const { der, trust } of chain) hash.update(der).update(trust);
+function hashOf(hash: Hash, certificates: readonly ParsedCertificate[]): Hash {
+  for (const { der, trust } of certificates) hash.update(der).update(trust);
   return hash;
 }
 

@@ -9,7 +9,6 @@ export type CrlLook =
   | {
       readonly ok: true;
       readonly revocation: Revocation;
-      readonly sha256: string;
       readonly identity: string;
       readonly ctimeMs: number;
     }
@@ -54,8 +53,12 @@ export function createCrlFile(path: string): CrlFile {
       const { inode, size, mtimeNs, ctimeNs } = look.identity;
       return {
         ok: true,
-        revocation: { file: path, thisUpdateMs: first.thisUpdateMs, nextUpdateMs: first.nextUpdateMs },
-        sha256: read.value.sha256,
+        revocation: {
+          file: path,
+          sha256: read.value.sha256,
+          thisUpdateMs: first.thisUpdateMs,
+          nextUpdateMs: first.nextUpdateMs,
+        },
         identity: [inode, size, mtimeNs, ctimeNs].join(':'),
         ctimeMs: Number(ctimeNs) / 1e6,
       };

@@ -67,6 +67,20 @@ const SETS = v.pipe(
   v.maxLength(MAX_SETS),
 );
 
+const SHORT_DIGEST = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
+/** of several sets, by their names: what each listener has loaded */
+const PARTS = v.pipe(
+  OBJECT,
+  v.transform((parts) => Object.entries(parts)),
+  v.array(
+    v.tuple([
+      TEXT,
+      v.strictObject({ leaf: SHORT_DIGEST, trust: SHORT_DIGEST, revocation: v.optional(SHORT_DIGEST) }),
+    ]),
+  ),
+  v.maxLength(MAX_SETS),
+);
+
 const BROKER = v.strictObject({
   applied: v.optional(
     v.strictObject({
@@ -75,6 +89,7 @@ const BROKER = v.strictObject({
       not_after: v.optional(TIME),
       authorities: v.optional(v.pipe(v.string(), v.maxLength(MAX_AUTHORITIES))),
       sets: v.optional(SETS),
+      parts: v.optional(PARTS),
     }),
   ),
   strayed_at: v.optional(TIME),
@@ -154,7 +169,8 @@ function keysUnderstood(brokers: readonly (readonly [string, Broker])[]): number
       1 +
       Object.keys(broker).length +
       Object.keys(broker.applied ?? {}).length +
-      (broker.applied?.sets?.length ?? 0),
+      (broker.applied?.sets?.length ?? 0) +
+      (broker.applied?.parts ?? []).reduce((sum, [, parts]) => sum + 1 + Object.keys(parts).length, 0),
   );
   return ofBrokers.reduce((sum, keys) => sum + keys, 2);
 }
@@ -173,6 +189,7 @@ function stateOf(broker: Broker): PersistedState {
       notAfterMs: applied.not_after,
       authorities: applied.authorities,
       ...(applied.sets && { sets: Object.fromEntries(applied.sets) }),
+      ...(applied.parts && { parts: Object.fromEntries(applied.parts) }),
     },
     divergedAtMs,
     stoppedByUs,
@@ -195,6 +212,7 @@ function brokerOf({ applied, divergedAtMs, stoppedByUs, lastRestartAtMs }: Persi
       not_after: isoTime(applied.notAfterMs),
       authorities: upTo(MAX_AUTHORITIES, applied.authorities),
       sets: storable(applied.sets),
+      parts: storable(applied.parts),
     },
     strayed_at: isoTime(divergedAtMs),
     stopped_by_us: upTo(MAX_TEXT, stoppedByUs),
@@ -207,7 +225,7 @@ function upTo(length: number, text: string | undefined): string | undefined {
 }
 
 /** None of them, if one could not be read back. */
-function storable(sets: Readonly<Record<string, string>> | undefined) {
+function storable<T>(sets: Readonly<Record<string, T>> | undefined) {
   const names = Object.keys(sets ?? {});
   return names.length > MAX_SETS || names.some((name) => name.length > MAX_TEXT) ? undefined : sets;
 }

@@ -2,7 +2,7 @@
 
 import { hasLoaded, isLeftByUs } from './memory/evidence.ts';
 import { type BrokerMemory, hasSet, type SiteMemory } from './memory/memory.ts';
-import { isPresented } from './memory/presented.ts';
+import { isPresented, isPresentedSet } from './memory/presented.ts';
 import { splayEnd } from './memory/splay.ts';
 import { START_LOOK_MS } from './memory/start.ts';
 import type { BrokerState, EngineAnswer } from './model/broker.ts';
@@ -123,9 +123,7 @@ export function setSituation(situation: Situation, files: CertificateSet, peers?
     isLoaded: isToBePromoted
       ? false
       : broker?.ok === true
-        ? !isOursToStart &&
-          (hasLoadedAll({ ...situation, files }, broker.value, asBrokerSees(files, live)) ||
-            isPresented(memory, files))
+        ? !isOursToStart && hasLoadedAll({ ...situation, files }, broker.value, asBrokerSees(files, live))
         : !isChanged && memory.stoppedByUs === undefined,
     isOursToStart,
     isPairUnknown: !isAccepted && settings.probeEnabled && probe?.filesPassed !== true,
@@ -214,11 +212,14 @@ export function startLookAt({ memory: { start, lastAnswer } }: Situation): numbe
   return start && (lastAnswer?.at.monoMs ?? 0) + START_LOOK_MS;
 }
 
-/** Whether it has loaded the set, or each of several. */
+/** Whether it has loaded the set, or each of several: when it was started, or because somebody has signalled it. */
 function hasLoadedAll(situation: Situation, broker: BrokerState, files: CertificateSet): boolean {
   const { memory, now } = situation;
-  if (files.sets === undefined) return hasLoaded(broker, files, memory, now);
-  return files.sets.every((named) => hasLoadedSet(viewOf(situation, named), named, broker));
+  if (files.sets === undefined) return hasLoaded(broker, files, memory, now) || isPresented(memory, files);
+  return files.sets.every((named) => {
+    const view = viewOf(situation, named);
+    return hasLoadedSet(view, named, broker) || isPresentedSet(view.memory, named, broker, now);
+  });
 }
 
 /** One of several sets; one that cannot be read is unchanged where it could not be read when it was applied. */
@@ -238,7 +239,7 @@ export function viewOf(situation: Situation, named: NamedSet): Situation {
     // by the identity of all of them, answers and verdicts are remembered
     files: { ...named.files, identity: files.identity },
     set: named.name,
-    memory: { ...memory, applied: appliedOf(memory, named) },
+    memory: { ...memory, applied: appliedOf(memory, named), presented: memory.presentedBy[named.name] },
     site: {
       ...site,
       probe: probe && {
@@ -264,19 +265,22 @@ export function viewOf(situation: Situation, named: NamedSet): Situation {
 /** What is known of one set; a memory from before there were several may be that of one of them. */
 function appliedOf({ applied }: BrokerMemory, named: NamedSet): BrokerMemory['applied'] {
   if (applied === undefined) return undefined;
-  const { fingerprint, startedAt, sets } = applied;
+  const { fingerprint, startedAt, sets, parts } = applied;
   const mark = sets === undefined && fingerprint === markOf(named) ? fingerprint : sets?.[named.name];
-  return mark === undefined ? undefined : { fingerprint: mark, startedAt };
+  return mark === undefined ? undefined : { fingerprint: mark, startedAt, parts };
 }
 
-/** The views of those sets that the broker has not loaded, as far as that is known: these decide. */
-export function changedViews(situation: SetSituation): readonly Situation[] {
+/** Those sets that the broker has not loaded at its start, as far as that is known: these decide. */
+export function changedSets(situation: SetSituation): readonly NamedSet[] {
   const { files, broker } = situation;
-  return (files.sets ?? [])
-    .filter((named) => {
-      const view = viewOf(situation, named);
-      if (broker?.ok === true) return !hasLoadedSet(view, named, broker.value);
-      return view.memory.applied?.fingerprint !== markOf(named);
-    })
-    .map((named) => viewOf(situation, named));
+  return (files.sets ?? []).filter((named) => {
+    const view = viewOf(situation, named);
+    if (broker?.ok === true) return !hasLoadedSet(view, named, broker.value);
+    return view.memory.applied?.fingerprint !== markOf(named);
+  });
+}
+
+/** The views of these sets. */
+export function changedViews(situation: SetSituation): readonly Situation[] {
+  return changedSets(situation).map((named) => viewOf(situation, named));
 }

@@ -3,7 +3,7 @@
 import type { CallOptions } from '../adapters/engine/http.ts';
 import type { BridgeSight } from '../core/model/bridge.ts';
 import type { BrokerState, BrokerUp, EngineAnswer, RestartOutcome } from '../core/model/broker.ts';
-import type { CertificateSet } from '../core/model/files.ts';
+import type { CertificateSet, NamedSet } from '../core/model/files.ts';
 import type { Presented } from '../core/model/presented.ts';
 import type { Signal, SignalProof } from '../core/model/step.ts';
 
@@ -49,6 +49,11 @@ export interface Broker {
   readonly rollout: Rollout;
   /** What its own TLS listener presents now; undefined: that is not compared with the set. Never rejects. */
   readonly presented?: () => Promise<Presented>;
+  /**
+   * What the listeners of several sets present now, by the names of the sets; undefined: that is not compared. Never
+   * rejects.
+   */
+  readonly presentedBy?: (sets: readonly NamedSet[]) => Promise<Readonly<Record<string, Presented>>>;
 }
 
 /** Which brokers there are. */

@@ -6,6 +6,7 @@ import {
   areReconnecting,
   type BridgeSight,
   haveReconnected,
+  NO_BRIDGES,
   RECONNECT_MS,
 } from '../core/model/bridge.ts';
 import { type BrokerState, type EngineAnswer, isLeftAlone, type SingleState } from '../core/model/broker.ts';
@@ -27,6 +28,8 @@ export interface SignalParts {
   readonly sight: () => BridgeSight;
   /** the digest of the leaf that the broker's listener presents; undefined if it has no TLS, or does not answer */
   readonly presentedLeaf: () => Promise<string | undefined>;
+  /** why the proof is missing where no listener presents the leaf; undefined: there is only one */
+  readonly notPresented?: { readonly why: string; readonly hint: string };
 }
 
 const POLL_MS = 500;
@@ -65,10 +68,10 @@ async function leftAlone({ broker }: SignalParts): Promise<BrokerState | undefin
  * Signals the broker and waits, for RESTART_VERIFY_TIMEOUT at most or, if the bridges have gone down and are
  * reconnecting, for a minute if that is longer, until two looks in a row see the proof: each bridge that was reported
  * before has gone down and come up again since, or the listener presents the new certificate while no bridge is
- * reported. It never throws.
+ * reported, or both where both have to prove it. It never throws.
  */
 async function signalled(
-  { broker, clock, settings, sight: ofBridges, presentedLeaf }: SignalParts,
+  { broker, clock, settings, sight: ofBridges, presentedLeaf, notPresented }: SignalParts,
   { before, set }: Order,
   proof: SignalProof,
 ): Promise<SignalOutcome> {
@@ -82,10 +85,10 @@ async function signalled(
   let patienceMs = settings.verifyTimeoutMs;
   /** what the proof is based on, constant as long as nothing happens; undefined while there is none */
   const lookForProof = async (): Promise<string | undefined> => {
-    const isShown =
-      proof === 'bridge' ? haveReconnected(heard, sight()) : (await presentedLeaf()) === set.leaf.sha256;
+    if (proof !== 'listener' && !haveReconnected(heard, sight())) return undefined;
+    if (proof !== 'bridge' && (await presentedLeaf()) !== set.leaf.sha256) return undefined;
     const now = sight();
-    if (!isShown || !now.ok) return undefined;
+    if (!now.ok) return undefined;
     // a bridge that is first reported now is one that the listener cannot vouch for
     if (proof === 'listener') return now.messages === heard.messages ? set.leaf.sha256 : undefined;
     return String(now.lastLive);
@@ -104,18 +107,10 @@ async function signalled(
     // a bridge that has reacted to the signal needs its own time to reconnect
     if (areReconnecting(heard, sight())) patienceMs = Math.max(RECONNECT_MS, patienceMs);
     const leftMs = signalledMs + patienceMs - clock.now().monoMs;
-    if (leftMs <= 0) return { kind: 'unproven', ...reasonFor(proof, heard, sight()) };
+    if (leftMs <= 0) return { kind: 'unproven', ...reasonFor(proof, heard, sight(), notPresented) };
     await clock.sleep(Math.min(POLL_MS, leftMs), never);
   }
 }
-
-const NO_BRIDGES: BridgeSight = {
-  ok: true,
-  bridges: [],
-  messages: 0,
-  lastLive: 0,
-  leftOut: { bridges: false, messages: false },
-};
 
 const NOT_HEARD = 'it can no longer be asked for its bridges';
 
@@ -126,22 +121,26 @@ function reasonFor(
   proof: SignalProof,
   heard: Extract<BridgeSight, { ok: true }>,
   now: BridgeSight,
+  notPresented = NOT_PRESENTED,
 ): { readonly why: string; readonly hint: string } {
   if (!now.ok) return { why: NOT_HEARD, hint: now.hint };
   if (proof === 'listener') {
     return now.messages === heard.messages
-      ? {
-          why: 'its listener does not present the new certificate',
-          hint: 'see whether the certfile of the listener in BROKER_URL is the file in CERT_DIR',
-        }
+      ? notPresented
       : { why: 'it turns out to have bridges', hint: RESTART_IS_QUICKER };
   }
+  if (haveReconnected(heard, now)) return notPresented;
   if (allUp(now)) return { why: 'its bridge keeps its old connection', hint: RESTART_IS_QUICKER };
   return {
     why: 'its bridge has not reconnected',
     hint: 'see whether the upstream can be reached and takes the certificate, and whether restart_timeout of the bridge is longer than a minute',
   };
 }
+
+const NOT_PRESENTED = {
+  why: 'its listener does not present the new certificate',
+  hint: 'see whether the certfile of the listener in BROKER_URL is the file in CERT_DIR',
+};
 
 const RESTART_IS_QUICKER =
   'bridges load new certificates on a signal only with Mosquitto 2.1 and bridge_reload_type immediate; without it, RELOAD_STRATEGY=restart is quicker';

@@ -3,7 +3,12 @@
 import type { Clock } from '../adapters/clock.ts';
 import type { CallOptions } from '../adapters/engine/http.ts';
 import { isDueForLook } from '../core/decision/broker-look.ts';
-import { rememberLastAnswer, rememberPresented, rememberStandingAnswer } from '../core/memory/broker.ts';
+import {
+  rememberLastAnswer,
+  rememberPresented,
+  rememberPresentedBy,
+  rememberStandingAnswer,
+} from '../core/memory/broker.ts';
 import type { BrokerState, EngineAnswer } from '../core/model/broker.ts';
 import type { FilesObservation, Moment } from '../core/model/files.ts';
 import type { Settings } from '../core/model/settings.ts';
@@ -33,7 +38,7 @@ export function createBrokerLooks({ settings, clock, brokers }: BrokerLooksParts
     const isDue = (broker: Watched) => isDueForLook(state.situation(broker, files, seen));
     const look = async (broker: Watched, options: CallOptions) => {
       const remember = isInQuestion(broker) ? rememberAnswer : rememberLook;
-      const answer = await lookAt(broker, options);
+      const answer = await lookAt(broker, files, options);
       remember(broker, files, answer);
     };
     if (state.brokers().some(isInQuestion)) {
@@ -52,17 +57,22 @@ export function createBrokerLooks({ settings, clock, brokers }: BrokerLooksParts
     await listBrokers(options);
     await Promise.all(
       state.brokers().map(async (broker) => {
-        const answer = await lookAt(broker, options);
+        const answer = await lookAt(broker, files, options);
         rememberAnswer(broker, files, answer);
       }),
     );
   }
 
-  /** What the engine says; what its listener presents is remembered on the way. */
-  async function lookAt(broker: Watched, options: CallOptions): Promise<EngineAnswer<BrokerState>> {
-    const { inspect, presented } = broker.broker;
-    const [answer, seen] = await Promise.all([inspect(options), presented?.()]);
-    broker.memory = rememberPresented(broker.memory, seen, clock.now());
+  /** What the engine says; what its listeners present is remembered on the way. */
+  async function lookAt(
+    broker: Watched,
+    { sets = [] }: FilesObservation,
+    options: CallOptions,
+  ): Promise<EngineAnswer<BrokerState>> {
+    const { inspect, presented, presentedBy } = broker.broker;
+    const [answer, seen, all] = await Promise.all([inspect(options), presented?.(), presentedBy?.(sets)]);
+    const now = clock.now();
+    broker.memory = rememberPresentedBy(rememberPresented(broker.memory, seen, now), all, now);
     return answer;
   }
 

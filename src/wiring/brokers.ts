@@ -12,7 +12,7 @@ import { createSwarmService } from '../adapters/engine/service.ts';
 import type { EngineFailure } from '../core/model/broker.ts';
 import {
   type BrokerUrl,
-  type HostPort,
+  comparesSetsAt,
   isComparedAt,
   listenerOf,
   namesOf,
@@ -24,7 +24,7 @@ import { withListenerProof } from '../rollout/listener-proof.ts';
 import { createRestart, createUnitRestart } from '../rollout/restart.ts';
 import type { BridgeListener, Broker, BrokerList, Rollout } from '../rollout/rollout.ts';
 import { createServiceUpdate } from '../rollout/service-update.ts';
-import { createSetsRollout } from '../rollout/sets.ts';
+import { createSetsRollout, type LookAtListener, lookAtListeners } from '../rollout/sets.ts';
 import { createSignalFirst, type Signallable } from '../rollout/signal.ts';
 
 /** A broker's listener as configured: its bridges, and the certificate that it presents. */
@@ -120,8 +120,8 @@ interface BrokerParts {
   readonly listeners: readonly Listener[];
 }
 
-/** Bridges are not listened to for a signal that is for listeners. */
-const UNHEARD = { ok: false, problem: 'not listened to', hint: '' } as const;
+/** No bridge can prove a signal where the watcher does not listen. */
+const UNHEARD = { ok: false, problem: 'not listened to', hint: 'set BROKER_URL' } as const;
 
 /** A container is restarted, or signalled first if a listener of its own may prove that to be enough. */
 function containerBroker(parts: BrokerParts, name: string): Broker {
@@ -148,10 +148,16 @@ function withSignal(
   const { inspect } = broker;
   const listener = listeners.find((each) => each.container === name);
   if (settings.mosquittoConf !== undefined) {
-    const look = (address: HostPort) => lookAtListener({ ...address, tls: true });
-    // a signal for listeners alone does not depend on what the broker says of its bridges
-    const parts = { broker, clock, settings, sight: () => UNHEARD, look };
-    return { inspect, rollout: createSetsRollout(parts, restart) };
+    if (!comparesSetsAt(settings, name)) return { inspect, rollout: restart };
+    // of several brokers with one configuration, each is reached at its own address
+    const look: LookAtListener = ({ host, port }) =>
+      lookAtListener({ host: listener?.url.host ?? host, port, tls: true });
+    const sight = listener?.sight ?? (() => UNHEARD);
+    return {
+      inspect,
+      rollout: createSetsRollout({ broker, clock, settings, sight, look }, restart),
+      presentedBy: (sets) => lookAtListeners(look, sets),
+    };
   }
   if (listener === undefined) return { inspect, rollout: restart };
   const signalFirst = (then: Rollout) => createSignalFirst({ ...listener, broker, clock, settings }, then);

@@ -118,7 +118,10 @@ function withCrl({ observe }: CertFiles, crl: CrlFile): CertFiles {
       return {
         ...files,
         identity,
-        fingerprint: createHash('sha256').update(files.fingerprint).update(look.sha256).digest('hex'),
+        fingerprint: createHash('sha256')
+          .update(files.fingerprint)
+          .update(look.revocation.sha256)
+          .digest('hex'),
         newestCtimeMs: Math.max(files.newestCtimeMs, look.ctimeMs),
         revocation: look.revocation,
       };

@@ -159,49 +159,6 @@ describe('a set that has not changed', () => {
   });
 });
 
-describe('a signal instead of a restart', () => {
-  const options: WorldOptions = {
-    brokerUrl: { tls: true, host: 'broker', port: 8883 },
-    settings: { reloadStrategy: 'sighup' },
-  };
-
-  async function rotated(change: (renewed: Awaited<ReturnType<typeof settled>>['renewed']) => Sets) {
-    const { world, put, renewed } = await settled(options);
-    world.bridges = fix.sight();
-    world.onHangUp = () => {
-      world.presented = fix.certificate().sha256;
-      return { ok: true, value: undefined };
-    };
-    put(change(renewed));
-    await world.advance(HOUR_MS);
-    const signalled = world.events('mosquitto_restart_triggered')[0]?.details['no_signal'];
-    return { counts: [world.hangUps, world.restarts.length], why: signalled };
-  }
-
-  it('is enough where only a listener has changed', async () => {
-    const { counts } = await rotated((renewed) => ({
-      'listener 8883': renewed('listener 2', { authorities: [] }),
-    }));
-    expect(counts).toEqual([1, 0]);
-  });
-
-  it('is not tried where a bridge has changed too', async () => {
-    const { counts, why } = await rotated((renewed) => ({
-      'listener 8883': renewed('listener 2', { authorities: [] }),
-      'bridge plant': renewed('plant 2'),
-    }));
-    expect([counts, why]).toEqual([[0, 1], 'bridge plant has changed, which a signal does not move']);
-  });
-
-  it('is not tried where the listener has a cafile, which may have changed', async () => {
-    const { counts, why } = await rotated((renewed) => ({ 'listener 8883': renewed('listener 2') }));
-    expect([counts, why]).toEqual([
-      [0, 1],
-      'listener 8883 has a cafile, which a listener reads only at its start',
-    ]);
-  });
-});
-
 describe('a configuration that changes', () => {
   it('loses no rotation where it lacks a set for a moment', async () => {
     const { world, put, renewed } = await settled();

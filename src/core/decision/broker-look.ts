@@ -1,7 +1,7 @@
 /** When a broker is looked at although no rotation depends on it. */
 
 import { isSteady } from '../model/broker.ts';
-import { isComparedAt } from '../model/settings.ts';
+import { comparesSetsAt, isComparedAt } from '../model/settings.ts';
 import { type Situation, startLookAt } from '../situation.ts';
 
 /** A broker that is well is looked at this often if its state is displayed, any other more often. */
@@ -16,13 +16,20 @@ export function isDueForLook(view: Situation): boolean {
   const { now, site, memory, settings } = view;
   const startLookMonoMs = startLookAt(view);
   if (startLookMonoMs !== undefined) return now.monoMs >= startLookMonoMs;
-  const isShown =
-    settings.metricsEnabled || settings.statusTopic !== undefined || isComparedAt(settings, view.name);
+  const isShown = settings.metricsEnabled || settings.statusTopic !== undefined || hasListener(view);
   if (!isShown && !isBeingProven(view)) return false;
   if (memory.lastAnswer === undefined || site.requests.look) return true;
   const { answer, at } = memory.lastAnswer;
   const isCalm = answer.ok && isSteady(answer.value, at.wallMs);
   return now.monoMs >= at.monoMs + (isCalm ? LOOK_MS : CLOSER_LOOK_MS);
+}
+
+/** What a listener of it presents is compared with a set. */
+function hasListener({ settings, name, files }: Situation): boolean {
+  if (isComparedAt(settings, name)) return true;
+  return (
+    comparesSetsAt(settings, name) && files.sets?.some(({ listensAt }) => listensAt !== undefined) === true
+  );
 }
 
 /** It runs with a set that was promoted, and no broker has been seen to be well with that set yet. */

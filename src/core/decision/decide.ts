@@ -5,7 +5,7 @@ import { endOfStart } from '../memory/start.ts';
 import type { BrokerStep, Step } from '../model/step.ts';
 import { bridgesSettledAt, ofBridges } from '../news/bridges.ts';
 import type { Condition } from '../news/condition.ts';
-import { ofListener, ofPair } from '../news/listener.ts';
+import { ofListeners, ofPair } from '../news/listener.ts';
 import { ofLive } from '../news/live.ts';
 import { ofProbe, ofSet, ofStart } from '../news/standing.ts';
 import { type Situation, startLookAt } from '../situation.ts';
@@ -71,7 +71,7 @@ export function decide(situations: readonly Situation[]): Decision {
         isAlone ? condition : ofBroker(condition, situation),
       ),
       ...(isOfSeveral(observed) ? ofSets(observed) : [...ofProbe(situation), ...ofPair(situation)]),
-      ...situations.flatMap(ofListener),
+      ...situations.flatMap(ofListeners),
       ...ofBridges(situation),
       ...others.flatMap(ofBridges),
       ...others.flatMap((other) => ofStart(other).map((condition) => ofBroker(condition, other))),

@@ -1,9 +1,9 @@
 /** Judgements of whether the broker already has the set. */
 
-import { authoritiesOf, marksOf } from '../memory/memory.ts';
+import { authoritiesOf, loadedSets } from '../memory/memory.ts';
 import { isPresented } from '../memory/presented.ts';
 import { startedAfter } from '../model/broker.ts';
-import type { SetSituation } from '../situation.ts';
+import { changedSets, type SetSituation } from '../situation.ts';
 import type { Verdict } from './verdict.ts';
 
 export function unchanged({ isLoaded, broker }: SetSituation): Verdict | undefined {
@@ -12,17 +12,15 @@ export function unchanged({ isLoaded, broker }: SetSituation): Verdict | undefin
 }
 
 /** Only once key and certificate are known to belong together: for a half-renewed set it proves nothing. */
-export function brokerAlreadyCurrent({
-  isLoaded,
-  isPairUnknown,
-  name,
-  broker,
-  files,
-  memory,
-}: SetSituation): Verdict | undefined {
+export function brokerAlreadyCurrent(situation: SetSituation): Verdict | undefined {
+  const { isLoaded, isPairUnknown, name, broker, files, memory } = situation;
   if (!isLoaded || isPairUnknown || broker?.ok !== true) return undefined;
   const { startedAt } = broker.value;
-  const isSignalled = isPresented(memory, files) && !startedAfter(broker.value, files.newestCtimeMs);
+  const presentedBy = changedSets(situation).map((named) => named.name);
+  const isSignalled =
+    files.sets === undefined
+      ? isPresented(memory, files) && !startedAfter(broker.value, files.newestCtimeMs)
+      : presentedBy.length > 0;
   const has = isSignalled ? 'its listener presents them' : 'has read these files';
   return {
     sentence:
@@ -36,8 +34,9 @@ export function brokerAlreadyCurrent({
       startedAt,
       notAfterMs: files.leaf.notAfterMs,
       authorities: authoritiesOf(files),
-      ...(files.sets && { sets: marksOf(files) }),
+      ...loadedSets(files),
       ...(isSignalled && { isPresented: true }),
+      ...(presentedBy.length > 0 && { presentedBy }),
     },
   };
 }

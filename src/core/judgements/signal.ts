@@ -7,7 +7,8 @@ import { authoritiesOf } from '../memory/memory.ts';
 import type { BrokerState } from '../model/broker.ts';
 import { listenerOf } from '../model/settings.ts';
 import type { Signal } from '../model/step.ts';
-import { changedViews, type SetSituation, type Situation } from '../situation.ts';
+import type { SetSituation } from '../situation.ts';
+import { signalOfSets } from './signal-sets.ts';
 
 /** Whether a signal is tried first for this set; undefined: signals are not enabled. */
 export function signalOf(situation: SetSituation, broker: BrokerState): Signal | undefined {
@@ -16,7 +17,7 @@ export function signalOf(situation: SetSituation, broker: BrokerState): Signal |
   if (!broker.up) return none('it is down');
   if (broker.kind === 'unit' && broker.ofPodman)
     return none("it is a container's unit, whose main process is not the broker");
-  if (files.sets !== undefined) return ofSets(situation);
+  if (files.sets !== undefined) return signalOfSets(situation, broker);
   if (settings.certRole === 'listener') return ofListenersSet(situation);
   const sight = memory.bridges?.sight;
   if (sight?.ok !== true) return none('it cannot be asked for its bridges');
@@ -30,20 +31,6 @@ export function signalOf(situation: SetSituation, broker: BrokerState): Signal |
   if (sight.leftOut.bridges) return none('it lists too many bridges to watch them all');
   if (sight.bridges.length > 0) return ofBridges(situation);
   return ofListener(situation, sight.messages > 0);
-}
-
-/** A signal is enough where nothing but certificates and keys of listeners have changed. */
-function ofSets(situation: SetSituation): Signal {
-  const names = (views: readonly Situation[]) => views.map(({ set }) => set).join(', ');
-  const changed = changedViews(situation);
-  const bridges = changed.filter(({ settings }) => settings.certRole === 'bridge');
-  if (bridges.length > 0) return none(`${names(bridges)} has changed, which a signal does not move`);
-  const trusting = changed.filter(({ files }) => files.kind === 'complete' && files.authorities.length > 0);
-  if (trusting.length > 0)
-    return none(`${names(trusting)} has a cafile, which a listener reads only at its start`);
-  const revoking = changed.filter(({ files }) => files.kind === 'complete' && files.revocation !== undefined);
-  if (revoking.length > 0) return none(`${names(revoking)} has a crlfile, and a new list means a restart`);
-  return { kind: 'first', proof: 'listener' };
 }
 
 /** The set is that of a listener, so that bridges do not matter. */

@@ -33,6 +33,7 @@ export function createBrokerMemory(now: Moment, persisted: PersistedState | unde
     lastAnswer: undefined,
     bridges: undefined,
     presented: undefined,
+    presentedBy: {},
     start: undefined,
     updating: undefined,
     failedUpdate: undefined,
@@ -163,6 +164,22 @@ export function rememberPresented(
   at: Moment,
 ): BrokerMemory {
   return seen === undefined ? memory : { ...memory, presented: { seen, at } };
+}
+
+/** Remembers what the listeners of several sets have presented; undefined: they were not looked at. */
+export function rememberPresentedBy(
+  memory: BrokerMemory,
+  all: Readonly<Record<string, Presented>> | undefined,
+  at: Moment,
+): BrokerMemory {
+  if (all === undefined) return memory;
+  const presentedBy = Object.fromEntries(
+    Object.entries(all).map(([name, seen]) => [
+      name,
+      { seen, at, hasAnswered: seen.ok || memory.presentedBy[name]?.hasAnswered === true },
+    ]),
+  );
+  return { ...memory, presentedBy };
 }
 
 /** Placed on the monotonic clock once, when it is first seen: the wall clock may be set at any time after that. */

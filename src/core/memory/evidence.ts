@@ -37,6 +37,15 @@ export function isLeftByUs(broker: BrokerState, { stoppedByUs }: BrokerMemory): 
   return stoppedByUs !== undefined && broker.finishedAt === stoppedByUs;
 }
 
+/**
+ * Whether the broker still runs with what is remembered of its sets: by the start that has loaded them, or by one from
+ * before anything else lay on disk.
+ */
+export function isRemembered(broker: BrokerState, memory: BrokerMemory, now: Moment): boolean {
+  if (memory.applied === undefined) return false;
+  return broker.startedAt === memory.applied.startedAt || hasKept(broker, memory, now);
+}
+
 /** The set is back after another one was on disk, and the broker has been running with it since before that. */
 function hasKept(broker: BrokerState, { divergedAtMs }: BrokerMemory, now: Moment): boolean {
   return divergedAtMs === undefined || (divergedAtMs <= now.wallMs && !startedAfter(broker, divergedAtMs));

@@ -5,7 +5,7 @@
 
 import type { BridgeSight } from '../model/bridge.ts';
 import type { BrokerState, EngineAnswer, RestartOutcome } from '../model/broker.ts';
-import { type CertificateSet, type Moment, markOf } from '../model/files.ts';
+import { type CertificateSet, type Moment, markOf, type Parts, partsOfEach } from '../model/files.ts';
 import type { LiveDirectory, PromotionFailure } from '../model/live.ts';
 import type { Presented } from '../model/presented.ts';
 import type { ProbeFailure, ProbeVerdict } from '../model/probe.ts';
@@ -25,6 +25,8 @@ export interface Applied {
   readonly authorities?: string | undefined;
   /** of several sets, by their names: the fingerprint of each, or that it could not be read */
   readonly sets?: Readonly<Record<string, string>> | undefined;
+  /** of several sets: what each listener has loaded; where one is missing, that is not known */
+  readonly parts?: Readonly<Record<string, Parts>> | undefined;
 }
 
 /** Whether that is this set; of several, each of them. One that the configuration has named since changes nothing. */
@@ -38,6 +40,11 @@ export function hasSet(applied: Applied | undefined, files: CertificateSet): boo
 /** What is remembered of several sets. */
 export function marksOf({ sets }: CertificateSet): Applied['sets'] {
   return sets && Object.fromEntries(sets.map((named) => [named.name, markOf(named)]));
+}
+
+/** What is remembered of the sets that a broker has loaded now; nothing where there is only one. */
+export function loadedSets(set: CertificateSet): Pick<Applied, 'sets' | 'parts'> {
+  return set.sets === undefined ? {} : { sets: marksOf(set), parts: partsOfEach(set.sets) };
 }
 
 /** The CA certificates of a set as a text for comparison: a listener loads new ones only when it is started. */
@@ -167,6 +174,8 @@ export interface BrokerMemory {
   readonly bridges: BridgeMemory | undefined;
   /** what its own TLS listener has presented at the last look; undefined: it is not looked at */
   readonly presented: { readonly seen: Presented; readonly at: Moment } | undefined;
+  /** the same of the listeners of several sets, by the names of the sets */
+  readonly presentedBy: Readonly<Record<string, SeenListener>>;
   /** a restart that has brought the broker up, until it is known whether it is well */
   readonly start: Start | undefined;
   /** the update of a service that this watcher has requested, until its end has been reported */
@@ -190,6 +199,14 @@ export interface BrokerMemory {
   readonly yielding: { readonly identity: string; readonly sinceMonoMs: number } | undefined;
   /** nothing done to the broker has revealed another watcher */
   readonly isAlone: boolean;
+}
+
+/** What one of several listeners has presented at the last look. */
+export interface SeenListener {
+  readonly seen: Presented;
+  readonly at: Moment;
+  /** it has presented a certificate at some look, so that the watcher can reach it */
+  readonly hasAnswered: boolean;
 }
 
 /** The bridges of one broker as the loop remembers them. Times are monotonic milliseconds. */

@@ -4,13 +4,13 @@ import type { BrokerState, BrokerUp, EngineAnswer, RestartOutcome } from '../mod
 import type { CertificateSet, Moment } from '../model/files.ts';
 import type { Settings } from '../model/settings.ts';
 import { backoffMs } from '../text/backoff.ts';
-import { type Applied, authoritiesOf, type BrokerMemory, marksOf, type SiteMemory } from './memory.ts';
+import { type Applied, authoritiesOf, type BrokerMemory, loadedSets, type SiteMemory } from './memory.ts';
 import { beginStart } from './start.ts';
 /** The broker is known to run with this set: it was started after the set was last changed. */
 export function rememberApplied(memory: BrokerMemory, applied: Applied): BrokerMemory {
   return {
     ...memory,
-    applied: applied.sets === undefined ? applied : { ...applied, sets: withOthers(memory, applied.sets) },
+    applied: withOthers(memory, applied),
     divergedAtMs: undefined,
     standing: undefined,
     failedTries: 0,
@@ -22,12 +22,18 @@ export function rememberApplied(memory: BrokerMemory, applied: Applied): BrokerM
 const MOST_SETS = 100;
 
 /** A configuration that is being written may lack a set for a moment, whose rotation must not be lost. */
-function withOthers(
-  { applied: before }: BrokerMemory,
-  sets: Readonly<Record<string, string>>,
-): Readonly<Record<string, string>> {
-  const all = { ...before?.sets, ...sets };
-  return Object.keys(all).length > MOST_SETS ? sets : all;
+function withOthers({ applied: before }: BrokerMemory, applied: Applied): Applied {
+  const { sets, parts } = applied;
+  if (sets === undefined) return applied;
+  const others = Object.entries(before?.sets ?? {}).filter(([name]) => !(name in sets));
+  if (Object.keys(sets).length + others.length > MOST_SETS) return applied;
+  const names = others.map(([name]) => name);
+  const ofOthers = Object.entries(before?.parts ?? {}).filter(([name]) => names.includes(name));
+  return {
+    ...applied,
+    sets: { ...Object.fromEntries(others), ...sets },
+    parts: { ...Object.fromEntries(ofOthers), ...parts },
+  };
 }
 
 /**
@@ -129,7 +135,7 @@ function appliedBy(startedAt: string | undefined, set: CertificateSet): Applied 
     startedAt,
     notAfterMs: set.leaf.notAfterMs,
     authorities: authoritiesOf(set),
-    ...(set.sets && { sets: marksOf(set) }),
+    ...loadedSets(set),
   };
 }
 

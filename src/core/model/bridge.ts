@@ -1,5 +1,7 @@
 /** What brokers report about their bridges, and what follows from it. */
 
+import type { ReportedAs } from './named-set.ts';
+
 /** One bridge connection of a broker, by its topic `$SYS/broker/connection/{connection}/state`. */
 export interface Bridge {
   /** as received, at most {@link LONGEST_BRIDGE_NAME} bytes */
@@ -52,6 +54,39 @@ export function sameSight(a: BridgeSight, b: BridgeSight): boolean {
     a.leftOut.messages === b.leftOut.messages &&
     words(a.bridges).join('\n') === words(b.bridges).join('\n')
   );
+}
+
+/** Nothing is reported, and nothing ever was: where bridges have no part in something. */
+export const NO_BRIDGES: BridgeSight = {
+  ok: true,
+  bridges: [],
+  messages: 0,
+  lastLive: 0,
+  leftOut: { bridges: false, messages: false },
+};
+
+/**
+ * The bridges that may be the one that is called so: the broker's own by its whole name, or every one whose name ends so,
+ * because an upstream lists those of other brokers too.
+ */
+export function reportedBridges(
+  { bridges }: Extract<BridgeSight, { ok: true }>,
+  { name, isWhole }: ReportedAs,
+): readonly Bridge[] {
+  return bridges.filter(({ connection }) =>
+    isWhole ? connection === name : connection.endsWith(`.${name}`),
+  );
+}
+
+/** What is reported of these bridges alone; unknown where one of them is not. */
+export function sightOf(sight: BridgeSight, connections: readonly string[]): BridgeSight {
+  if (connections.length === 0) return NO_BRIDGES;
+  if (!sight.ok) return sight;
+  const bridges = sight.bridges.filter(({ connection }) => connections.includes(connection));
+  if (bridges.length < connections.length)
+    return { ok: false, problem: 'it no longer lists the bridge', hint: 'see the log of the broker' };
+  const lastLive = Math.max(...bridges.flatMap(({ fellAt, roseAt }) => [fellAt, roseAt]));
+  return { ...sight, bridges, lastLive };
 }
 
 /** There is at least one bridge, and every bridge is up. */

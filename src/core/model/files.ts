@@ -64,6 +64,8 @@ export interface CertificateSet extends Seen {
   /** the certificates of the CA file; none and an empty name if the set has no such file */
   readonly authorities: readonly Certificate[];
   readonly authoritiesFile: string;
+  /** digest of the CA certificates as the broker loads them, with their trust settings and in their order, in hex */
+  readonly trust: string;
   /** what the files contain that the broker does not load, although it seems to be intended */
   readonly ignored: readonly FileComplaint[];
   /** what the broker's user cannot read; undefined: it is not looked at */
@@ -75,6 +77,8 @@ export interface CertificateSet extends Seen {
 /** The revocation list of a listener that ends first. */
 export interface Revocation {
   readonly file: string;
+  /** over the whole file, in hex */
+  readonly sha256: string;
   readonly thisUpdateMs: number;
   /** when the next one is due, milliseconds since the epoch; undefined: it does not say */
   readonly nextUpdateMs: number | undefined;
@@ -110,6 +114,37 @@ export const NO_SET = 'none';
 /** What is remembered of a set that was applied. */
 export function markOf({ files }: Pick<NamedSet, 'files'>): string {
   return files.kind === 'complete' ? files.fingerprint : NO_SET;
+}
+
+/**
+ * Digests of what a listener has loaded, by which it is known what of it has changed: a signal brings a new leaf with its
+ * key, and nothing else for certain.
+ */
+export interface Parts {
+  readonly leaf: string;
+  /** of its `cafile`, or of none */
+  readonly trust: string;
+  /** of its `crlfile`; undefined: there is none */
+  readonly revocation?: string | undefined;
+}
+
+/** The parts of a set; short digests, which are stored. */
+export function partsOf({ leaf, trust, revocation }: CertificateSet): Parts {
+  const short = (digest: string) => digest.slice(0, 16);
+  return {
+    leaf: short(leaf.sha256),
+    trust: short(trust),
+    ...(revocation && { revocation: short(revocation.sha256) }),
+  };
+}
+
+/** The parts of each listener's set that could be read, by the names of the sets. */
+export function partsOfEach(sets: readonly NamedSet[]): Readonly<Record<string, Parts>> {
+  return Object.fromEntries(
+    sets.flatMap(({ name, role, files }) =>
+      role === 'listener' && files.kind === 'complete' ? [[name, partsOf(files)] as const] : [],
+    ),
+  );
 }
 
 /**

@@ -15,10 +15,21 @@ export interface SetSource {
   /** of a bridge: where it connects to, in its order */
   readonly upstreams: readonly HostPort[];
   readonly alpn: string | undefined;
+  /** of a bridge: a signal makes it connect again (`bridge_reload_type immediate`) */
+  readonly reloadsAtOnce: boolean;
+  /** of a bridge: what the broker calls it in its reports; undefined: it reports nothing of it */
+  readonly reportedAs: ReportedAs | undefined;
   /** of a listener: where the watcher reaches it; undefined: it has no port */
   readonly listensAt: HostPort | undefined;
   /** the name in the upstream's certificate is not verified */
   readonly insecure: boolean;
+}
+
+/** How a bridge is called in what its broker reports (`$SYS/broker/connection/NAME/state`). */
+export interface ReportedAs {
+  readonly name: string;
+  /** that is the whole of it (`remote_clientid`); otherwise the name of the broker's host and a dot come before it */
+  readonly isWhole: boolean;
 }
 
 /** Something in the configuration that makes proof impossible. */

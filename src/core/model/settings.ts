@@ -188,6 +188,16 @@ export function isComparedAt(settings: Settings, name: string): boolean {
 }
 
 /**
+ * Whether the listeners that the configuration names can be looked at as those of the broker called `name`: it is the
+ * only one, or it has an address of its own.
+ */
+export function comparesSetsAt(settings: Settings, name: string): boolean {
+  const { mosquittoConf, target } = settings;
+  const isOnly = target.kind !== 'label' && namesOf(target).length === 1;
+  return mosquittoConf !== undefined && (isOnly || listenerOf(settings, name) !== undefined);
+}
+
+/**
  * Whether the watcher logs in at `url` to see the bridges. A TLS listener whose certificate is watched is asked for
  * that only where the operator says how to log in there or for which bridge, or has the state published there.
  */

@@ -1,7 +1,7 @@
 /** The steps that a decision can ask for. */
 
 import type { BrokerState, RestartOutcome } from './broker.ts';
-import type { CertificateSet } from './files.ts';
+import type { CertificateSet, Parts } from './files.ts';
 
 export interface ProbeStep {
   readonly kind: 'probe';
@@ -47,8 +47,12 @@ export interface AdoptStep {
   readonly authorities: string;
   /** of several sets, by their names */
   readonly sets?: Readonly<Record<string, string>> | undefined;
+  /** of several sets: what each listener has loaded */
+  readonly parts?: Readonly<Record<string, Parts>> | undefined;
   /** its listener presents the set, although it was started before the files were changed */
   readonly isPresented?: true;
+  /** the same of listeners of several sets: the names of the sets */
+  readonly presentedBy?: readonly string[];
 }
 
 /** The update of a service has ended: record the outcome. */
@@ -59,13 +63,21 @@ export interface ConcludeStep {
   readonly outcome: RestartOutcome;
 }
 
-/** What can prove that a signal was enough. */
-export type SignalProof = 'bridge' | 'listener';
+/** What can prove that a signal was enough; `both`: bridges and listeners have changed, and both have to. */
+export type SignalProof = 'bridge' | 'listener' | 'both';
+
+/** Of several sets, which have to prove it: those that have changed. */
+export interface Proving {
+  /** names of sets */
+  readonly listeners: readonly string[];
+  /** of bridges, as the broker reports them */
+  readonly connections: readonly string[];
+}
 
 /** Whether a signal (SIGHUP) is tried before a restart. */
 export type Signal =
   /** a signal is tried, and this must prove that it was enough */
-  | { readonly kind: 'first'; readonly proof: SignalProof }
+  | { readonly kind: 'first'; readonly proof: SignalProof; readonly by?: Proving }
   /** restart at once; the reason, in a clause about the broker */
   | { readonly kind: 'none'; readonly why: string };
 

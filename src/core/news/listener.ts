@@ -2,24 +2,45 @@
 
 import { isSteady } from '../model/broker.ts';
 import { presents } from '../model/presented.ts';
-import { asksUpstream, isComparedAt, listenerOf } from '../model/settings.ts';
-import { liveFiles, type Situation } from '../situation.ts';
+import { asksUpstream, comparesSetsAt, isComparedAt, listenerOf } from '../model/settings.ts';
+import { liveFiles, type Situation, viewOf } from '../situation.ts';
 import { hostPort } from '../text/address.ts';
 import { timestamp } from '../text/timestamp.ts';
 import type { Condition, Statement } from './condition.ts';
+import { ofNamed } from './sets.ts';
 
 /** A listener that does not present the set that its broker has, or does not answer while its broker is well. */
-export function ofListener(situation: Situation): Condition[] {
-  const { name, memory, now, settings } = situation;
+export function ofListeners(situation: Situation): Condition[] {
+  const { name, memory, settings, files } = situation;
+  if (isComparedAt(settings, name)) return ofListener(situation, OF_ONE);
+  if (!comparesSetsAt(settings, name)) return [];
+  return (files.sets ?? []).flatMap((named) => {
+    // one that has never answered cannot be reached from here, which is nobody's fault
+    if (named.listensAt === undefined || memory.presentedBy[named.name]?.hasAnswered !== true) return [];
+    const { host } = listenerOf(settings, name) ?? named.listensAt;
+    const words = { ...OF_SEVERAL, address: `mqtts://${hostPort({ ...named.listensAt, host })}` };
+    return ofListener(viewOf(situation, named), words).map((condition) => ofNamed(condition, named.name));
+  });
+}
+
+/** What to do about a listener, and where it is, if `BROKER_URL` does not say it. */
+interface Words {
+  readonly address?: string;
+  readonly whyAnother: string;
+  readonly whyNone: string;
+}
+
+function ofListener(situation: Situation, words: Words): Condition[] {
+  const { memory, now, settings } = situation;
   const { presented, lastAnswer, lastRestartMonoMs, start } = memory;
-  if (!isComparedAt(settings, name) || presented === undefined || start !== undefined) return [];
+  if (presented === undefined || start !== undefined) return [];
   const settledMonoMs = (lastRestartMonoMs ?? Number.NEGATIVE_INFINITY) + settings.verifyTimeoutMs;
   if (presented.at.monoMs < settledMonoMs || lastAnswer?.answer.ok !== true) return [];
   if (!isSteady(lastAnswer.answer.value, now.wallMs)) return [];
-  return presented.seen.ok ? outdated(situation) : [unknown(situation, presented.seen.problem)];
+  return presented.seen.ok ? outdated(situation, words) : [unknown(situation, presented.seen.problem, words)];
 }
 
-function outdated(situation: Situation): Statement[] {
+function outdated(situation: Situation, { address = addressOf(situation), whyAnother }: Words): Statement[] {
   const { name, memory, site } = situation;
   const files = liveFiles(situation);
   const seen = memory.presented?.seen;
@@ -36,30 +57,48 @@ function outdated(situation: Situation): Statement[] {
       subject: `${files.fingerprint} ${seen.leaf}`,
       details: {
         container: name,
-        listener: addressOf(situation),
+        listener: address,
         fingerprint: files.fingerprint,
         presented: seen.subject,
         presented_not_after: until,
       },
-      message: `the listener ${addressOf(situation)} of ${name} does not present the certificate in ${files.leafFile}, but ${what}${until === undefined ? '' : `, valid until ${until}`}`,
-      hint: WHY_ANOTHER,
+      message: `the listener ${address} of ${name} does not present the certificate in ${files.leafFile}, but ${what}${until === undefined ? '' : `, valid until ${until}`}`,
+      hint: whyAnother,
     },
   ];
 }
+
+/** The same for a listener that the broker's configuration names. */
+export const WHY_ANOTHER_OF_SEVERAL =
+  'see whether something else listens there, or a proxy before it, and whether the broker was started with this configuration';
 
 /** What to do about a listener that presents another certificate. */
 export const WHY_ANOTHER =
   'see whether the certfile of this listener in mosquitto.conf is the file in CERT_DIR, and whether BROKER_URL leads to this listener and not to a proxy before it';
 
-function unknown(situation: Situation, problem: string): Statement {
+const OF_ONE: Words = {
+  whyAnother: WHY_ANOTHER,
+  whyNone: 'check BROKER_URL, and the port of the listener in mosquitto.conf',
+};
+
+const OF_SEVERAL: Words = {
+  whyAnother: WHY_ANOTHER_OF_SEVERAL,
+  whyNone: 'see the log of the broker, and whether it was started with this configuration',
+};
+
+function unknown(
+  situation: Situation,
+  problem: string,
+  { address = addressOf(situation), whyNone }: Words,
+): Statement {
   const { name } = situation;
   return {
     event: 'watch_degraded',
     about: `listener of ${name}`,
     subject: 'unknown',
     details: { part: 'listener', container: name },
-    message: `it is unknown which certificate the listener of ${name} presents: ${addressOf(situation)} ${problem}`,
-    hint: 'check BROKER_URL, and the port of the listener in mosquitto.conf',
+    message: `it is unknown which certificate the listener of ${name} presents: ${address} ${problem}`,
+    hint: whyNone,
   };
 }
 

@@ -4,7 +4,7 @@ import type { BrokerMemory, SiteMemory } from '../memory/memory.ts';
 import { type BrokerState, healthOf, type RestartOutcome } from '../model/broker.ts';
 import type { CertificateSet, Moment } from '../model/files.ts';
 import type { Settings } from '../model/settings.ts';
-import type { AdoptStep, RestartStep, WaiveStep } from '../model/step.ts';
+import type { AdoptStep, RestartStep, SignalProof, WaiveStep } from '../model/step.ts';
 import { seeLog } from '../text/commands.ts';
 import { timestamp } from '../text/timestamp.ts';
 import type { Announcement } from './events.ts';
@@ -66,11 +66,10 @@ export function reloadTriggered(memory: BrokerMemory, set: CertificateSet, conta
 /** The signal was enough. */
 export function reloadCompleted(
   set: CertificateSet,
-  proof: 'bridge' | 'listener',
+  proof: SignalProof,
   tookMs: number,
   container: string,
 ): Announcement {
-  const shown = proof === 'bridge' ? 'its bridges have reconnected' : 'its listener presents them';
   return {
     event: 'reload_completed',
     details: {
@@ -78,10 +77,16 @@ export function reloadCompleted(
       fingerprint: set.fingerprint,
       duration_ms: Math.round(tookMs),
       proof,
-      message: `${container} has loaded the new certificates without a restart: ${shown}`,
+      message: `${container} has loaded the new certificates without a restart: ${SHOWN[proof]}`,
     },
   };
 }
+
+const SHOWN: Readonly<Record<SignalProof, string>> = {
+  bridge: 'its bridges have reconnected',
+  listener: 'its listener presents them',
+  both: 'its listeners present them, and its bridges have reconnected',
+};
 
 /** Nothing proves that the signal was enough: a restart follows. */
 export function reloadInsufficient(
@@ -179,19 +184,15 @@ function brokerUnhealthy(outcome: { why: string; broker: BrokerState | undefined
 /** The broker turned out to run with this set. If it was already known to have it, this is not reported. */
 export function brokerAdopted(memory: BrokerMemory, step: AdoptStep, container: string): Announcement[] {
   if (memory.applied?.fingerprint === step.fingerprint) return [];
-  return [
-    {
-      event: 'broker_already_current',
-      details: {
-        container,
-        fingerprint: step.fingerprint,
-        started_at: step.startedAt,
-        proof: step.isPresented && 'listener',
-        message:
-          step.isPresented === true
-            ? `the listener of ${container} presents this certificate already: somebody has signalled it; no restart`
-            : `${container} was started after these files were last changed and has read them; no restart`,
-      },
-    },
-  ];
+  const { fingerprint, startedAt, isPresented, presentedBy = [] } = step;
+  const message = isPresented
+    ? `the listener of ${container} presents this certificate already: somebody has signalled it; no restart`
+    : `${container} was started after these files were last changed and has read them; no restart`;
+  const details = { container, fingerprint, started_at: startedAt, proof: isPresented && 'listener' };
+  const event = 'broker_already_current';
+  if (presentedBy.length === 0) return [{ event, details: { ...details, message } }];
+  return presentedBy.map((set) => ({
+    event,
+    details: { set, ...details, message: `${set}: ${message}` },
+  }));
 }

@@ -14,6 +14,7 @@ import type {
   BrokerStatus,
   CertificateStatus,
   CycleStatus,
+  ListenerStatus,
   NamedSetStatus,
   PairStatus,
   SetStatus,
@@ -66,9 +67,24 @@ function namedStatus(situation: Situation, named: NamedSet): NamedSetStatus {
     keyFile,
     upstreams,
     revocation: named.files.kind === 'complete' ? named.files.revocation : undefined,
+    listener: listenerOf(view),
     verdict: situation.site.lastVerdict?.verdict.sets?.[name],
     isPending: situation.memory.applied !== undefined && view.memory.applied?.fingerprint !== markOf(named),
   };
+}
+
+/** What its listener presented last, compared with these files. */
+function listenerOf({
+  memory: { presented },
+  files,
+}: Pick<Situation, 'memory' | 'files'>): ListenerStatus | undefined {
+  return (
+    presented && {
+      seen: presented.seen,
+      atMs: presented.at.wallMs,
+      isCurrent: files.kind === 'complete' && presents(presented.seen, files),
+    }
+  );
 }
 
 function setStatus(situation: Situation): SetStatus {
@@ -137,11 +153,7 @@ export function brokerStatus(situation: Situation, { brokers }: Snapshot): Broke
     applied,
     isCurrent: files.kind === 'complete' ? hasSet(applied, files) : undefined,
     bridges: memory.bridges?.sight,
-    listener: memory.presented && {
-      seen: memory.presented.seen,
-      atMs: memory.presented.at.wallMs,
-      isCurrent: files.kind === 'complete' && presents(memory.presented.seen, files),
-    },
+    listener: listenerOf({ memory, files }),
   };
   if (lastAnswer === undefined) return { ...status, seen: undefined, engineFailure: undefined };
   const { answer, at } = lastAnswer;

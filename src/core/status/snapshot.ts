@@ -93,6 +93,8 @@ export interface NamedSetStatus extends SetStatus {
   readonly verdict: ProbeVerdict | undefined;
   /** of a listener with a `crlfile`: when its lists end */
   readonly revocation: Revocation | undefined;
+  /** of a listener: what it presented last; undefined: that is not compared, or not looked at yet */
+  readonly listener: ListenerStatus | undefined;
   /** it is not what the broker is known to have */
   readonly isPending: boolean;
 }

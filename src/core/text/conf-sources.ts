@@ -44,6 +44,7 @@ function ofBridge(bridge: ConfBridge, ours: (path: string) => string): Found {
   const about = `bridge ${bridge.name}`;
   const { certfile, keyfile, cafile, capath } = bridge;
   const say = (problem: string, hint: string): ConfFinding => ({ about, problem, hint });
+  const found = { name: about, role: 'bridge', listensAt: undefined, ...movedBySignal(bridge) } as const;
   const findings = [
     ...(bridge.notifications
       ? []
@@ -81,9 +82,7 @@ function ofBridge(bridge: ConfBridge, ours: (path: string) => string): Found {
       findings: [...findings, lost],
       set: {
         ...pathsOf(bridge, ours),
-        name: about,
-        role: 'bridge',
-        listensAt: undefined,
+        ...found,
         upstreams: [],
         alpn: bridge.alpn,
         insecure: bridge.insecure,
@@ -94,14 +93,18 @@ function ofBridge(bridge: ConfBridge, ours: (path: string) => string): Found {
     findings,
     set: {
       ...pathsOf(bridge, ours),
-      name: about,
-      role: 'bridge',
-      listensAt: undefined,
+      ...found,
       upstreams: bridge.addresses,
       alpn: bridge.alpn,
       insecure: bridge.insecure,
     },
   };
+}
+
+/** Whether a signal makes it connect again, and by what name the broker then reports that. */
+function movedBySignal({ name, reloadsAtOnce, remoteClientId, notifications }: ConfBridge) {
+  const reportedAs = { name: remoteClientId ?? name, isWhole: remoteClientId !== undefined };
+  return { reloadsAtOnce, reportedAs: notifications ? reportedAs : undefined };
 }
 
 function ofListener(
@@ -123,6 +126,8 @@ function ofListener(
       crlFile: listener.crlfile === undefined ? undefined : ours(listener.crlfile),
       name: about,
       role: 'listener',
+      reloadsAtOnce: false,
+      reportedAs: undefined,
       upstreams: [],
       listensAt: addressOf(listener, host),
       alpn: undefined,

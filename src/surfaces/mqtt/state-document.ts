@@ -101,8 +101,12 @@ function setPart<T extends Document['certificates']>({ files, problems, ...other
 }
 
 /** Which of several addresses was asked may change with every probe. */
-function namedPart({ probe, ...set }: NonNullable<Document['sets']>[number]) {
-  return { ...setPart(set), probe: probe && without(probe, ['address']) };
+function namedPart({ probe, listener, ...set }: NonNullable<Document['sets']>[number]) {
+  return {
+    ...setPart(set),
+    probe: probe && without(probe, ['address']),
+    listener: listener && without(listener, ['at']),
+  };
 }
 
 function upstreamPart({ last_probe: last, ...upstream }: Document['upstream']) {

@@ -1,6 +1,7 @@
 /** Rows of `check` about each set that the broker's configuration names, and about the configuration. */
 
 import { probeSentence } from '../../core/model/probe.ts';
+import { WHY_ANOTHER_OF_SEVERAL } from '../../core/news/listener.ts';
 import { confHint } from '../../core/news/sets.ts';
 import { probeLevel } from '../../core/status/assess.ts';
 import type { CertificateStatus, CycleStatus, NamedSetStatus } from '../../core/status/snapshot.ts';
@@ -77,6 +78,7 @@ function rowsOf(set: NamedSetStatus, certificateRow: (certificate: CertificateSt
       }),
     ),
     ...crlRows(set),
+    ...listenerRows(set),
     ...upstreamRows(set),
   ];
 }
@@ -86,6 +88,17 @@ function crlRows({ name, revocation }: NamedSetStatus): Row[] {
   const { file, nextUpdateMs } = revocation;
   const until = nextUpdateMs === undefined ? 'says not until when' : `until ${timestamp(nextUpdateMs)}`;
   return [{ name, level: 'ok', message: `revocation list: ${file}, ${until}` }];
+}
+
+/** One that cannot be reached from here is nobody's fault. */
+function listenerRows({ name, listener }: NamedSetStatus): Row[] {
+  if (listener === undefined) return [];
+  const { seen, isCurrent } = listener;
+  if (!seen.ok) return [{ name, level: undefined, message: `listener: ${seen.problem}` }];
+  const until = Number.isNaN(seen.notAfterMs) ? '' : `, valid until ${timestamp(seen.notAfterMs)}`;
+  const what = `listener: presents ${seen.subject || 'a certificate'}${until}`;
+  if (isCurrent) return [{ name, level: 'ok', message: `${what}, the one on disk` }];
+  return [{ name, level: 'warning', message: `${what}, not the one on disk`, hint: WHY_ANOTHER_OF_SEVERAL }];
 }
 
 function upstreamRows({ name, upstreams, verdict }: NamedSetStatus): Row[] {

@@ -6,6 +6,7 @@ import { asksUpstream } from '../../core/model/settings.ts';
 import { assessmentAt, isAlive } from '../../core/status/liveness.ts';
 import {
   type BrokerStatus,
+  type ListenerStatus,
   type NamedSetStatus,
   neverSeen,
   probeFailures,
@@ -135,6 +136,7 @@ function namedDocument(set: NamedSetStatus) {
       hint: verdict.ok ? undefined : verdict.hint,
       address: verdict.address,
     },
+    listener: set.listener && listenerDocument(set.listener),
     ...certificatesDocument(set),
   };
 }
@@ -237,19 +239,23 @@ function seenDocument({
     bridges:
       bridges?.ok === true ? bridges.bridges.map(({ connection, up }) => ({ connection, up })) : undefined,
     bridges_problem: bridges?.ok === false ? clip(bridges.problem) : undefined,
-    listener: listener && {
-      at: time(listener.atMs),
-      current: listener.isCurrent,
-      subject: listener.seen.ok ? clip(listener.seen.subject) : undefined,
-      not_after: listener.seen.ok ? time(listener.seen.notAfterMs) : undefined,
-      problem: listener.seen.ok ? undefined : clip(listener.seen.problem),
-    },
+    listener: listener && listenerDocument(listener),
     engine_failure: engineFailure && {
       at: time(engineFailure.atMs),
       cause: engineFailure.failure.cause,
       error: clip(engineFailure.failure.problem),
       hint: engineFailure.failure.hint,
     },
+  };
+}
+
+function listenerDocument({ seen, atMs, isCurrent }: ListenerStatus) {
+  return {
+    at: time(atMs),
+    current: isCurrent,
+    subject: seen.ok ? clip(seen.subject) : undefined,
+    not_after: seen.ok ? time(seen.notAfterMs) : undefined,
+    problem: seen.ok ? undefined : clip(seen.problem),
   };
 }
 
