@@ -162,7 +162,7 @@ function certificatesDocument(set: SetStatus | undefined) {
     fingerprint: set?.fingerprint,
     key_pair: set?.pair,
     unreadable_by_broker: set?.unreadable?.map(({ file, path, problem, mend }) => {
-      return { file, path, message: clip(problem), mend };
+      return { file, path, message: clip(problem), hint: mend };
     }),
     problems: (set?.complaints ?? []).map(({ file, cause, problem, hint }) => {
       return { file, cause, message: clip(`${file} ${problem}`), hint };
