@@ -69,6 +69,11 @@ export function createSimulatedSets(clock: FakeClock, onBridges: () => void) {
         else if (named.reloadsAtOnce && simulated.isMoved) void reconnect(named, named.files);
       }
     },
+    /** The sets that differ from what lies there in something that no signal brings. */
+    beyondSignals({ sets = [] }: FilesObservation): readonly string[] {
+      const differing = sets.filter((named) => !simulated.has(named) && !isBySignal(named));
+      return differing.map(({ name }) => name);
+    },
     /** Whether it runs with exactly this set. */
     has({ name, files }: NamedSet): boolean {
       const now = loaded.get(name);
@@ -115,6 +120,15 @@ export function createSimulatedSets(clock: FakeClock, onBridges: () => void) {
       onBridges();
     },
   };
+
+  function isBySignal({ name, role, files, reloadsAtOnce }: NamedSet): boolean {
+    if (role === 'bridge') return reloadsAtOnce;
+    const now = loaded.get(name);
+    if (files.kind !== 'complete' || now === undefined) return false;
+    const isSameTrust =
+      now.trust.trust === files.trust && now.trust.revocation?.sha256 === files.revocation?.sha256;
+    return isSameTrust && now.certificate.leaf.sha256 !== files.leaf.sha256;
+  }
 
   function report({ reportedAs }: NamedSet, up: boolean) {
     if (reportedAs === undefined) return;

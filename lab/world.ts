@@ -250,6 +250,8 @@ export function createWorld({
     /** what a SIGHUP does, and answers */
     onHangUp: (): EngineAnswer<undefined> => ({ ok: true, value: undefined }),
     hangUps: 0,
+    /** at each of the watcher's signals, the sets that it could not bring */
+    beyondHangUps: [] as (readonly string[])[],
     /** how often the engine was asked about the broker */
     inspections: 0,
     /** what the state file holds */
@@ -404,6 +406,7 @@ export function createWorld({
       async signalHangup(id): Promise<EngineAnswer<undefined>> {
         if (withId(id) === undefined) return fix.engineFailure({ cause: 'container_missing' });
         world.hangUps += 1;
+        world.beyondHangUps.push(world.sets.beyondSignals(world.files));
         if (world.engineDown === undefined) world.sets.hangUp(world.files);
         return world.engineDown ?? world.onHangUp();
       },

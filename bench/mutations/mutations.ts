@@ -35,6 +35,11 @@ const TWO_PHASES = 'test/model/two-phases.test.ts';
 const TWO_PHASES_SCENARIOS = 'test/scenarios/two-phases.test.ts';
 const ROLL_BACK = 'src/core/judgements/roll-back.ts';
 const LIVE = 'src/core/model/live.ts';
+const PRESENTED = 'src/core/memory/presented.ts';
+const SETS_SIGNAL = 'src/core/judgements/signal-sets.ts';
+const SETS = 'test/model/sets.test.ts';
+const SETS_SCENARIOS = 'test/scenarios/sets.test.ts';
+const SETS_SIGNALS = 'test/scenarios/set-signals.test.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
   {
@@ -535,5 +540,82 @@ export const MUTATIONS: readonly Mutation[] = [
     from: '    startAtOnce: false,\n    lastRestartMonoMs: outcome',
     to: '    lastRestartMonoMs: outcome',
     tests: TWO_PHASES_SCENARIOS,
+  },
+  {
+    name: 'of several sets, takes a changed CA file for a renewed certificate',
+    file: PRESENTED,
+    from: '  if (trust !== before.trust) return',
+    to: '  if (trust === undefined) return',
+    tests: SETS,
+  },
+  {
+    name: 'of several sets, does not see a new revocation list',
+    file: PRESENTED,
+    from: '  if (revocation !== before.revocation) return',
+    to: '  if (revocation === null) return',
+    tests: SETS,
+  },
+  {
+    name: 'of several sets, takes a certificate that was presented before for proof',
+    file: PRESENTED,
+    from: '  if (leaf === before.leaf) return',
+    to: '  if (leaf === undefined) return',
+    tests: SETS,
+  },
+  {
+    name: 'of several sets, believes what it remembers of a broker that somebody has started since',
+    file: EVIDENCE,
+    from: '  return broker.startedAt === memory.applied.startedAt || hasKept(broker, memory, now);',
+    to: '  return true;',
+    tests: SETS_SIGNALS,
+  },
+  {
+    name: 'of several sets, takes one that a listener presents for all',
+    file: FACTS,
+    from: '  return files.sets.every((named) => {',
+    to: '  return files.sets.some((named) => {',
+    tests: SETS,
+  },
+  {
+    name: 'of several sets, signals for a bridge that a signal does not move',
+    file: SETS_SIGNAL,
+    from: '  if (!reloadsAtOnce) return',
+    to: '  if (reloadsAtOnce === undefined) return',
+    tests: SETS,
+  },
+  {
+    name: 'of several sets, needs no proof of a bridge where a listener gives one',
+    file: SETS_SIGNAL,
+    from: "connections.length > 0 ? 'both' : ofOne",
+    to: "connections.length > 0 ? 'listener' : ofOne",
+    tests: SETS_SIGNALS,
+  },
+  {
+    name: 'of several sets, accepts the fall and rise of another bridge',
+    file: 'src/core/model/bridge.ts',
+    from: 'sight.bridges.filter(({ connection }) => connections.includes(connection))',
+    to: 'sight.bridges.filter(({ connection }) => !connections.includes(connection))',
+    tests: SETS_SIGNALS,
+  },
+  {
+    name: 'of several sets, lets a changed one that cannot work hold nothing',
+    file: 'src/core/decision/sets.ts',
+    from: '  for (const view of changedViews(situation)) {',
+    to: '  for (const view of changedViews(situation).slice(1)) {',
+    tests: SETS,
+  },
+  {
+    name: 'of several sets, lets one that has not changed hold the others',
+    file: FACTS,
+    from: '    if (broker?.ok === true) return !hasLoadedSet(view, named, broker.value);',
+    to: '    if (broker?.ok === true) return true;',
+    tests: SETS_SCENARIOS,
+  },
+  {
+    name: 'of several sets, forgets one that the configuration lacks for a moment',
+    file: ROLLOUT_MEMORY,
+    from: '    sets: { ...Object.fromEntries(others), ...sets },',
+    to: '    sets,',
+    tests: SETS_SCENARIOS,
   },
 ];

@@ -7,7 +7,7 @@
 import { isUtf8 } from 'node:buffer';
 import * as v from 'valibot';
 import type { PersistedState, PersistedStates } from '../core/memory/persisted.ts';
-import { readRegularFile } from '../system/regular-file.ts';
+import { MAX_FILE_BYTES, readRegularFile } from '../system/regular-file.ts';
 import { replaceFile } from '../system/replace-file.ts';
 
 export type StateRead =
@@ -199,20 +199,28 @@ function stateOf(broker: Broker): PersistedState {
 
 function serialize(states: PersistedStates): string {
   const readable = [...states].filter(([name]) => name.length <= MAX_TEXT).slice(0, MAX_BROKERS);
-  const brokers = Object.fromEntries(readable.map(([name, state]) => [name, brokerOf(state)]));
-  return `${JSON.stringify({ version: 1, brokers }, null, 2)}\n`;
+  const text = (withSets: boolean) => {
+    const brokers = Object.fromEntries(readable.map(([name, state]) => [name, brokerOf(state, withSets)]));
+    return `${JSON.stringify({ version: 1, brokers }, null, 2)}\n`;
+  };
+  const whole = text(true);
+  // without its sets, a broker is still known to have all of them
+  return Buffer.byteLength(whole) <= MAX_FILE_BYTES ? whole : text(false);
 }
 
 /** Only what can be read back: a value of the wrong kind is treated as one that was never seen. */
-function brokerOf({ applied, divergedAtMs, stoppedByUs, lastRestartAtMs }: PersistedState) {
+function brokerOf(
+  { applied, divergedAtMs, stoppedByUs, lastRestartAtMs }: PersistedState,
+  withSets: boolean,
+) {
   return {
     applied: applied && {
       fingerprint: applied.fingerprint,
       started_at: upTo(MAX_TEXT, applied.startedAt),
       not_after: isoTime(applied.notAfterMs),
       authorities: upTo(MAX_AUTHORITIES, applied.authorities),
-      sets: storable(applied.sets),
-      parts: storable(applied.parts),
+      sets: withSets ? storable(applied.sets) : undefined,
+      parts: withSets ? storable(applied.parts) : undefined,
     },
     strayed_at: isoTime(divergedAtMs),
     stopped_by_us: upTo(MAX_TEXT, stoppedByUs),

@@ -122,6 +122,17 @@ describe('the sets of a configuration', () => {
   });
 
   it.each([
+    ['', { reloadsAtOnce: false, reportedAs: { name: 'cloud', isWhole: false } }],
+    ['bridge_reload_type lazy', { reloadsAtOnce: false }],
+    ['bridge_reload_type immediate', { reloadsAtOnce: true }],
+    ['remote_clientid gateway-7', { reportedAs: { name: 'gateway-7', isWhole: true } }],
+    ['notifications false', { reportedAs: undefined }],
+  ])('say whether a signal moves a bridge, and what the broker calls it: %s', async (line, expected) => {
+    const { sets: found } = await sets(`${BRIDGE('cloud')}\n${line}\n`);
+    expect(found[0]).toMatchObject(expected);
+  });
+
+  it.each([
     ['notifications false', 'bridge cloud', /says nothing of its state/],
     ['bridge_insecure true', 'bridge cloud', /is not verified/],
   ])('are told what makes proof impossible: %s', async (line, about, problem) => {

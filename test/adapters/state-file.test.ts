@@ -23,6 +23,7 @@ import { saveOften } from '../support/state-writer.ts';
 import { asNobody, onFullDisk } from '../support/unprivileged.ts';
 
 const FINGERPRINT = 'a1'.repeat(32);
+const DIGEST = 'b2'.repeat(8);
 const LEFT = {
   applied: {
     fingerprint: FINGERPRINT,
@@ -100,6 +101,18 @@ describe('load', () => {
     ['a restart before there were computers', withEntry('"last_restart_at": "1200-01-01T00:00:00Z"'), NONE],
     ['an end that is a number', withApplied(', "not_after": 1780142400000'), NONE],
     ['a start of a thousand letters', withApplied(`, "started_at": "${'1'.repeat(1_000)}"`), NONE],
+    ['the parts of a set that are none', withApplied(', "parts": {"listener 8883": "all"}'), NONE],
+    [
+      'a digest of a part that is none',
+      withApplied(`, "parts": {"listener 8883": {"leaf": "x", "trust": "${DIGEST}"}}`),
+      NONE,
+    ],
+    ['half of the parts of a set', withApplied(`, "parts": {"listener 8883": {"leaf": "${DIGEST}"}}`), NONE],
+    [
+      'the same part twice',
+      withApplied(`, "parts": {"a": {"leaf": "${DIGEST}", "leaf": "${DIGEST}", "trust": "${DIGEST}"}}`),
+      NONE,
+    ],
     ['authorities without end', withApplied(`, "authorities": "${'a'.repeat(5_000)}"`), NONE],
     ['a fingerprint in capitals', withEntry(`"applied": {"fingerprint": "${'A1'.repeat(32)}"}`), NONE],
     [
@@ -148,6 +161,43 @@ describe('load', () => {
     expect(await createStateFile(path).load()).toEqual({
       ok: false,
       problem: `state file ${path} ${problem}`,
+    });
+  });
+});
+
+describe('several sets', () => {
+  const SETS = {
+    ...LEFT,
+    applied: {
+      ...LEFT.applied,
+      sets: { 'bridge cloud': FINGERPRINT, 'listener 8883': FINGERPRINT, 'listener 8884': 'none' },
+      parts: { 'listener 8883': { leaf: DIGEST, trust: DIGEST, revocation: DIGEST } },
+    },
+  };
+
+  it('are remembered with what each listener has loaded', async () => {
+    const file = createStateFile(await statePath());
+    await file.save(new Map([['left', SETS]]));
+    expect(await file.load()).toEqual({ ok: true, states: new Map([['left', SETS]]) });
+  });
+
+  it('are read from a file that does not say yet what each listener has loaded', async () => {
+    const read = await load(withApplied(`, "sets": {"listener 8883": "${FINGERPRINT}"}`));
+    const applied = read.ok ? read.states.get('a')?.applied : undefined;
+    expect(applied).toMatchObject({ sets: { 'listener 8883': FINGERPRINT } });
+    expect(applied).not.toHaveProperty('parts');
+  });
+
+  it('are left out where the file could not be read again with those of all brokers', async () => {
+    const name = (index: number) => `listener ${index} ${'a'.repeat(100)}`;
+    const sets = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [name(index), FINGERPRINT]));
+    const state = { ...LEFT, applied: { ...LEFT.applied, sets } };
+    const brokers = Array.from({ length: 100 }, (_, index) => `broker-${index}`);
+    const file = createStateFile(await statePath());
+    await file.save(new Map(brokers.map((broker) => [broker, state])));
+    expect(await file.load()).toEqual({
+      ok: true,
+      states: new Map(brokers.map((broker) => [broker, LEFT])),
     });
   });
 });
