@@ -239,7 +239,7 @@ export function viewOf(situation: Situation, named: NamedSet): Situation {
     // by the identity of all of them, answers and verdicts are remembered
     files: { ...named.files, identity: files.identity },
     set: named.name,
-    memory: { ...memory, applied: appliedOf(memory, named), presented: memory.presentedBy[named.name] },
+    memory: { ...memory, applied: appliedOf(memory, named), presented: presentedOf(memory, named) },
     site: {
       ...site,
       probe: probe && {
@@ -260,6 +260,11 @@ export function viewOf(situation: Situation, named: NamedSet): Situation {
       upstream,
     },
   };
+}
+
+function presentedOf({ presentedBy }: BrokerMemory, { name }: NamedSet): BrokerMemory['presented'] {
+  const listener = presentedBy?.seen[name];
+  return listener && presentedBy && { seen: listener.seen, at: presentedBy.at };
 }
 
 /** What is known of one set; a memory from before there were several may be that of one of them. */

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../adapters/clock.ts';
 import type { CallOptions } from '../adapters/engine/http.ts';
-import { isDueForLook } from '../core/decision/broker-look.ts';
+import { areListenersDue, isDueForLook } from '../core/decision/broker-look.ts';
 import {
   rememberLastAnswer,
   rememberPresented,
@@ -37,8 +37,10 @@ export function createBrokerLooks({ settings, clock, brokers }: BrokerLooksParts
     const isInQuestion = (broker: Watched) => brokerIsInQuestion(state.situation(broker, files, seen));
     const isDue = (broker: Watched) => isDueForLook(state.situation(broker, files, seen));
     const look = async (broker: Watched, options: CallOptions) => {
-      const remember = isInQuestion(broker) ? rememberAnswer : rememberLook;
-      const answer = await lookAt(broker, files, options);
+      const inQuestion = isInQuestion(broker);
+      const remember = inQuestion ? rememberAnswer : rememberLook;
+      const withListeners = areListenersDue(state.situation(broker, files, seen), inQuestion);
+      const answer = await lookAt(broker, withListeners ? files.sets : undefined, options);
       remember(broker, files, answer);
     };
     if (state.brokers().some(isInQuestion)) {
@@ -57,7 +59,7 @@ export function createBrokerLooks({ settings, clock, brokers }: BrokerLooksParts
     await listBrokers(options);
     await Promise.all(
       state.brokers().map(async (broker) => {
-        const answer = await lookAt(broker, files, options);
+        const answer = await lookAt(broker, files.sets, options);
         rememberAnswer(broker, files, answer);
       }),
     );
@@ -66,11 +68,15 @@ export function createBrokerLooks({ settings, clock, brokers }: BrokerLooksParts
   /** What the engine says; what its listeners present is remembered on the way. */
   async function lookAt(
     broker: Watched,
-    { sets = [] }: FilesObservation,
+    sets: FilesObservation['sets'],
     options: CallOptions,
   ): Promise<EngineAnswer<BrokerState>> {
     const { inspect, presented, presentedBy } = broker.broker;
-    const [answer, seen, all] = await Promise.all([inspect(options), presented?.(), presentedBy?.(sets)]);
+    const [answer, seen, all] = await Promise.all([
+      inspect(options),
+      presented?.(),
+      sets && presentedBy?.(sets),
+    ]);
     const now = clock.now();
     broker.memory = rememberPresentedBy(rememberPresented(broker.memory, seen, now), all, now);
     return answer;

@@ -1,107 +1,14 @@
 /** MOSQUITTO_CONF on the real engine: two listeners, and two bridges to two upstreams with different CAs. */
 
 import { spawnSync } from 'node:child_process';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { expect } from 'vitest';
-import { type Authority, createAuthority, type Issued } from '../../lab/certificates.ts';
+import type { Issued } from '../../lab/certificates.ts';
 import { PROGRAM } from '../../lab/daemon.ts';
-import { startMosquitto } from '../../lab/real-servers.ts';
-import { closedPort } from '../../lab/tls-servers.ts';
 import { until } from '../../lab/until.ts';
-import { lookAtListener } from '../../src/adapters/broker-listener/certificate.ts';
 import { describeWith, ENGINE } from '../support/needs.ts';
 import { runProbe } from '../support/run-probe.ts';
-import { nothingFollows, type Stage, test } from '../support/stage.ts';
-
-const house = await createAuthority({ cn: 'House CA' });
-const cloud = await createAuthority({ cn: 'Cloud CA' });
-const plant = await createAuthority({ cn: 'Plant CA' });
-let serial = 0;
-
-async function upstreamOf(stage: Stage, authority: Authority) {
-  const identity = await authority.issue({ cn: 'upstream', sans: ['127.0.0.1'], key: 'rsa-2048' });
-  const server = await startMosquitto({ identity, trusted: authority.certPem, version: 'TLSv1.3' });
-  stage.onEnd(server.close);
-  return server;
-}
-
-/** A broker with four sets, each in a directory of its own, and a watcher that knows only its configuration. */
-async function staged(stage: Stage, ofExtra: readonly string[] = []) {
-  const upstreams = { cloud: await upstreamOf(stage, cloud), plant: await upstreamOf(stage, plant) };
-  const ports = { mqtts: await closedPort(), extra: await closedPort() };
-  const write = async (name: string, files: Readonly<Record<string, string>>) => {
-    const directory = join(stage.certs.path, name);
-    await mkdir(directory, { recursive: true });
-    for (const [file, text] of Object.entries(files)) {
-      await writeFile(join(directory, `.${file}`), text, { mode: 0o644 });
-      await rename(join(directory, `.${file}`), join(directory, file));
-    }
-  };
-  /** Renews the set called `name`; resolves with the subject of its certificate. */
-  const renew = async (name: 'cloud' | 'plant' | 'mqtts' | 'extra', issuer?: Authority) => {
-    serial += 1;
-    const authority = issuer ?? { cloud, plant, mqtts: house, extra: house }[name];
-    const cn = `${name}-${serial}`;
-    const { chainPem, keyPem } = await authority.issue({ cn, sans: ['127.0.0.1'], key: 'rsa-2048' });
-    const ca = name === 'cloud' ? cloud : name === 'plant' ? plant : undefined;
-    await write(name, { 'tls.key': keyPem, 'tls.crt': chainPem, ...(ca && { 'ca.crt': ca.certPem }) });
-    return `CN=${cn}`;
-  };
-  const first = {
-    cloud: await renew('cloud'),
-    plant: await renew('plant'),
-    mqtts: await renew('mqtts'),
-    extra: await renew('extra'),
-  };
-  await write('house', { 'ca.crt': house.certPem, 'list.crl': await house.crl([]) });
-  const broker = await stage.broker({ network: { hosts: [] }, started: false });
-  const bridge = (name: 'cloud' | 'plant') => [
-    `connection ${name}`,
-    `address 127.0.0.1:${upstreams[name].port}`,
-    'topic # out 0',
-    'restart_timeout 1 1',
-    `bridge_cafile /certs/${name}/ca.crt`,
-    `bridge_certfile /certs/${name}/tls.crt`,
-    `bridge_keyfile /certs/${name}/tls.key`,
-  ];
-  const listener = (name: 'mqtts' | 'extra') => [
-    `listener ${ports[name]} 127.0.0.1`,
-    `certfile /certs/${name}/tls.crt`,
-    `keyfile /certs/${name}/tls.key`,
-  ];
-  const lines = [
-    'user root',
-    'allow_anonymous true',
-    ...listener('mqtts'),
-    ...listener('extra'),
-    ...ofExtra,
-    ...bridge('cloud'),
-    ...bridge('plant'),
-  ];
-  const configure = (more: readonly string[] = []) =>
-    broker.configure('mosquitto.conf', `${[...lines, ...more].join('\n')}\n`);
-  await configure();
-  await broker.start();
-  const environment = {
-    MOSQUITTO_CONF: join(stage.directory, broker.name, 'mosquitto.conf'),
-    MOSQUITTO_CONF_MAP: `/certs:${stage.certs.path}`,
-    MOSQUITTO_CONTAINER: broker.name,
-    DOCKER_SOCK: broker.engine.socketPath,
-    STABILITY_WINDOW: '1s',
-    CHECK_INTERVAL: '100ms',
-    RESTART_COOLDOWN: '1s',
-    RESTART_VERIFY_TIMEOUT: '8s',
-  };
-  const presented = async (name: 'mqtts' | 'extra') => {
-    const seen = await lookAtListener({ tls: true, host: '127.0.0.1', port: ports[name] });
-    return seen.ok ? seen.subject : seen.problem;
-  };
-  /** The upstream has seen a client with this certificate. */
-  const connected = (name: 'cloud' | 'plant', subject: string) =>
-    until(`${subject} at ${name}`, async () => (await upstreams[name].log()).includes(subject.slice(3)));
-  return { broker, ports, renew, write, first, configure, environment, presented, connected };
-}
+import { house, severalSets } from '../support/several-sets.ts';
+import { nothingFollows, test } from '../support/stage.ts';
 
 const sets = (
   lines: readonly { readonly event: string; readonly details: Record<string, unknown> }[],
@@ -110,7 +17,7 @@ const sets = (
 
 describeWith(ENGINE, 'every set of a broker', () => {
   test('is found in its configuration, probed by itself and told under its name', async ({ stage }) => {
-    const { environment, ports } = await staged(stage);
+    const { environment, ports } = await severalSets(stage);
     const daemon = stage.daemon(environment);
     await daemon.says('broker_already_current');
     await daemon.says('tls_probe_success', { skip: 1 });
@@ -121,7 +28,7 @@ describeWith(ENGINE, 'every set of a broker', () => {
   });
 
   test('is applied together with the others, by one restart for all that were renewed', async ({ stage }) => {
-    const { environment, broker, renew, presented, first } = await staged(stage);
+    const { environment, broker, renew, presented, first } = await severalSets(stage);
     const daemon = stage.daemon(environment);
     await daemon.says('broker_already_current');
     const [mqtts] = [await renew('mqtts'), await renew('cloud'), await renew('plant')];
@@ -136,34 +43,8 @@ describeWith(ENGINE, 'every set of a broker', () => {
     expect(broker.restarts()).toBe(2);
   });
 
-  test('is taken up by a signal where only listeners have changed, and by a restart where a bridge has', async ({
-    stage,
-  }) => {
-    const { environment, broker, renew, presented, ports } = await staged(stage);
-    const daemon = stage.daemon({
-      ...environment,
-      RELOAD_STRATEGY: 'sighup',
-      BROKER_URL: `mqtts://127.0.0.1:${ports.mqtts}`,
-      BROKER_CA_FILE: join(stage.certs.path, 'house.pem'),
-    });
-    await daemon.says('broker_already_current');
-    const [mqtts, extra] = [await renew('mqtts'), await renew('extra')];
-    await daemon.says('reload_completed');
-    expect([await presented('mqtts'), await presented('extra'), broker.restarts()]).toEqual([
-      mqtts,
-      extra,
-      0,
-    ]);
-    await renew('cloud');
-    const { details } = await daemon.says('mosquitto_restart_triggered');
-    expect(details['no_signal']).toBe('bridge cloud has changed, which a signal does not move');
-    await daemon.says('restart_completed');
-    await nothingFollows();
-    expect(broker.restarts()).toBe(1);
-  });
-
   test('holds the restart of all where its upstream refuses it, and is named', async ({ stage }) => {
-    const { environment, broker, renew } = await staged(stage);
+    const { environment, broker, renew } = await severalSets(stage);
     const daemon = stage.daemon(environment);
     await daemon.says('broker_already_current');
     await Promise.all([renew('plant', house), renew('cloud')]);
@@ -180,7 +61,7 @@ describeWith(ENGINE, 'every set of a broker', () => {
   test('keeps being watched while the configuration cannot be read, which restarts nothing', async ({
     stage,
   }) => {
-    const { environment, broker, renew, configure } = await staged(stage);
+    const { environment, broker, renew, configure } = await severalSets(stage);
     const daemon = stage.daemon(environment);
     await daemon.says('broker_already_current');
     await configure(['connection third', 'bridge_insecure perhaps']);
@@ -196,11 +77,9 @@ describeWith(ENGINE, 'every set of a broker', () => {
   });
 
   test('has its revocation list, which a restart brings: one that has ended holds it', async ({ stage }) => {
-    const { environment, broker, write, ports } = await staged(stage, [
-      'cafile /certs/house/ca.crt',
-      'require_certificate true',
-      'crlfile /certs/house/list.crl',
-    ]);
+    const { environment, broker, write, ports } = await severalSets(stage, {
+      ofExtra: ['cafile /certs/house/ca.crt', 'require_certificate true', 'crlfile /certs/house/list.crl'],
+    });
     const [known, revoked] = [await house.issue({ cn: 'known' }), await house.issue({ cn: 'revoked' })];
     const accepts = async ({ chainPem, keyPem }: Issued) => {
       const set = { ca: house.certPem, cert: chainPem, key: keyPem };
@@ -223,7 +102,7 @@ describeWith(ENGINE, 'every set of a broker', () => {
   });
 
   test('has its rows in check, and what makes proof impossible', async ({ stage }) => {
-    const { environment, configure, ports } = await staged(stage);
+    const { environment, configure, ports } = await severalSets(stage);
     await configure(['notifications false']);
     const { stdout, status } = spawnSync(PROGRAM.node, [PROGRAM.main, 'check', '--json'], {
       encoding: 'utf8',

@@ -369,6 +369,15 @@ describe('a listener of several', () => {
     expect(world.sets.looks - before).toBe(10 * 16);
   });
 
+  it('is looked at no more than six times a minute while a set is held', async () => {
+    const { world, write } = await settled();
+    write('bridge cloud', { leaf: fix.certificate({ notAfterMs: fix.EPOCH_MS - 1 }) });
+    await world.advance(MINUTE_MS);
+    const before = world.sets.looks;
+    await world.advance(10 * MINUTE_MS);
+    expect(world.sets.looks - before).toBeLessThanOrEqual(10 * 6 * LISTENERS.length);
+  });
+
   it('is quiet while its renewed set waits for the restart', async () => {
     const { world, put } = await settled({ settings: { restartEnabled: false } });
     put('listener 8883');

@@ -24,6 +24,17 @@ export function isDueForLook(view: Situation): boolean {
   return now.monoMs >= at.monoMs + (isCalm ? LOOK_MS : CLOSER_LOOK_MS);
 }
 
+/**
+ * Whether the listeners of several sets are looked at too: there may be many, and each look shows in the broker's log.
+ * The first time that a decision about these files depends on it they are, and then at intervals.
+ */
+export function areListenersDue({ now, files, site, memory }: Situation, isInQuestion: boolean): boolean {
+  const { presentedBy, standing } = memory;
+  if (presentedBy === undefined || site.requests.look) return true;
+  if (isInQuestion && standing?.identity !== files.identity) return true;
+  return now.monoMs >= presentedBy.at.monoMs + CLOSER_LOOK_MS;
+}
+
 /** What a listener of it presents is compared with a set. */
 function hasListener({ settings, name, files }: Situation): boolean {
   if (isComparedAt(settings, name)) return true;

@@ -33,7 +33,7 @@ export function createBrokerMemory(now: Moment, persisted: PersistedState | unde
     lastAnswer: undefined,
     bridges: undefined,
     presented: undefined,
-    presentedBy: {},
+    presentedBy: undefined,
     start: undefined,
     updating: undefined,
     failedUpdate: undefined,
@@ -173,13 +173,11 @@ export function rememberPresentedBy(
   at: Moment,
 ): BrokerMemory {
   if (all === undefined) return memory;
-  const presentedBy = Object.fromEntries(
-    Object.entries(all).map(([name, seen]) => [
-      name,
-      { seen, at, hasAnswered: seen.ok || memory.presentedBy[name]?.hasAnswered === true },
-    ]),
-  );
-  return { ...memory, presentedBy };
+  const before = memory.presentedBy?.seen ?? {};
+  const seenNow = Object.entries(all).map(([name, seen]) => {
+    return [name, { seen, hasAnswered: seen.ok || before[name]?.hasAnswered === true }] as const;
+  });
+  return { ...memory, presentedBy: { seen: Object.fromEntries(seenNow), at } };
 }
 
 /** Placed on the monotonic clock once, when it is first seen: the wall clock may be set at any time after that. */

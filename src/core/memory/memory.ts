@@ -175,7 +175,9 @@ export interface BrokerMemory {
   /** what its own TLS listener has presented at the last look; undefined: it is not looked at */
   readonly presented: { readonly seen: Presented; readonly at: Moment } | undefined;
   /** the same of the listeners of several sets, by the names of the sets */
-  readonly presentedBy: Readonly<Record<string, SeenListener>>;
+  readonly presentedBy:
+    | { readonly seen: Readonly<Record<string, SeenListener>>; readonly at: Moment }
+    | undefined;
   /** a restart that has brought the broker up, until it is known whether it is well */
   readonly start: Start | undefined;
   /** the update of a service that this watcher has requested, until its end has been reported */
@@ -204,7 +206,6 @@ export interface BrokerMemory {
 /** What one of several listeners has presented at the last look. */
 export interface SeenListener {
   readonly seen: Presented;
-  readonly at: Moment;
   /** it has presented a certificate at some look, so that the watcher can reach it */
   readonly hasAnswered: boolean;
 }

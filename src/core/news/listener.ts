@@ -16,7 +16,8 @@ export function ofListeners(situation: Situation): Condition[] {
   if (!comparesSetsAt(settings, name)) return [];
   return (files.sets ?? []).flatMap((named) => {
     // one that has never answered cannot be reached from here, which is nobody's fault
-    if (named.listensAt === undefined || memory.presentedBy[named.name]?.hasAnswered !== true) return [];
+    if (named.listensAt === undefined || memory.presentedBy?.seen[named.name]?.hasAnswered !== true)
+      return [];
     const { host } = listenerOf(settings, name) ?? named.listensAt;
     const words = { ...OF_SEVERAL, address: `mqtts://${hostPort({ ...named.listensAt, host })}` };
     return ofListener(viewOf(situation, named), words).map((condition) => ofNamed(condition, named.name));

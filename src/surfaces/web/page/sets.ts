@@ -37,9 +37,11 @@ function row(set: NamedSetStatus): Markup {
   return html`<tr><td><span class="mono">${clip(set.name)}</span>${set.isPending && html` <span class="quiet">to be applied</span>`}<br>${leaf && clip(leaf.subject)}${faults(set)}${upstream(set)}</td><td class="number">${ends}</td></tr>`;
 }
 
-function faults({ complaints, unreadable, pair }: NamedSetStatus): Markup {
+function faults({ complaints, unreadable, pair, listener, isPending }: NamedSetStatus): Markup {
+  const isOutdated = !isPending && listener?.seen.ok === true && !listener.isCurrent;
   const words = [
     ...complaints.map(({ file, problem }) => clip(`${file} ${problem}`)),
+    ...(isOutdated ? ['the listener presents another certificate'] : []),
     ...(pair === 'does_not_match' ? ['the key belongs to another certificate'] : []),
     ...(unreadable ?? []).map(({ path }) => `the broker may not read ${clip(path)}`),
   ];

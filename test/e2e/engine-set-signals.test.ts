@@ -1,0 +1,190 @@
+/** Signal or restart for several sets (MOSQUITTO_CONF), on the real engine and broker. */
+
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { connect } from 'mqtt';
+import { expect } from 'vitest';
+import { closedPort } from '../../lab/tls-servers.ts';
+import { quietly, until } from '../../lab/until.ts';
+import { all, describeWith, ENGINE, MOSQUITTO_2_1 } from '../support/needs.ts';
+import { house, severalSets } from '../support/several-sets.ts';
+import { nothingFollows, type Stage, test } from '../support/stage.ts';
+
+/** The second listener asks clients for certificates, and knows which of them are revoked. */
+const DEMANDING = ['cafile /certs/house/ca.crt', 'require_certificate true', 'crlfile /certs/house/list.crl'];
+
+const VERIFY_MS = 8_000;
+
+/** A client with a certificate that stays connected, and counts how often it was cut off. */
+async function client(stage: Stage, port: number) {
+  const { chainPem, keyPem } = await house.issue({ cn: 'meter' });
+  const connection = connect({
+    protocol: 'mqtts',
+    host: '127.0.0.1',
+    port,
+    ca: house.certPem,
+    cert: chainPem,
+    key: keyPem,
+    reconnectPeriod: 200,
+  });
+  let cuts = 0;
+  connection.on('close', () => {
+    cuts += 1;
+  });
+  connection.on('error', () => undefined);
+  stage.onEnd(() => connection.endAsync(true));
+  await until('the client to be connected', () => connection.connected);
+  return { cuts: () => cuts };
+}
+
+/** The same broker, and a watcher that signals before it restarts. */
+async function signalled(stage: Stage, ofPlant: readonly string[] = [], verifyMs = VERIFY_MS) {
+  const plain = await closedPort();
+  const at = await severalSets(stage, { ofExtra: DEMANDING, ofPlant, plain });
+  const daemon = stage.daemon({
+    ...at.environment,
+    RELOAD_STRATEGY: 'sighup',
+    RESTART_VERIFY_TIMEOUT: `${verifyMs}ms`,
+    BROKER_URL: `mqtt://127.0.0.1:${plain}`,
+  });
+  await daemon.says('broker_already_current');
+  const signals = () => at.broker.events.count('kill');
+  return { ...at, daemon, signals };
+}
+
+describeWith(ENGINE, 'a signal for several sets', () => {
+  test('brings certificate and key of listeners, also of one with a cafile and a crlfile, and cuts off no client', async ({
+    stage,
+  }) => {
+    const { daemon, broker, renew, presented, ports } = await signalled(stage);
+    const meter = await client(stage, ports.extra);
+    const [mqtts, extra] = [await renew('mqtts'), await renew('extra')];
+    const { details } = await daemon.says('reload_completed');
+    expect(details['proof']).toBe('listener');
+    await nothingFollows();
+    expect([await presented('mqtts'), await presented('extra')]).toEqual([mqtts, extra]);
+    expect([meter.cuts(), broker.restarts()]).toEqual([0, 0]);
+  });
+
+  test('is not tried for a cafile or a crlfile that has changed, nor for a bridge that it does not move', async ({
+    stage,
+  }) => {
+    const { daemon, broker, renew, write, signals } = await signalled(stage);
+    const reason = async (skip: number) => {
+      const { details } = await daemon.says('mosquitto_restart_triggered', { skip });
+      await daemon.says('restart_completed', { skip });
+      return details['no_signal'];
+    };
+    const { certPem } = await house.issue({ cn: 'another' });
+    await write('house', { 'ca.crt': house.certPem + certPem });
+    expect(await reason(0)).toMatch(/^listener \d+ has another cafile/);
+    await write('house', { 'list.crl': await house.crl([]) });
+    expect(await reason(1)).toMatch(/^listener \d+ has another crlfile/);
+    await renew('cloud');
+    expect(await reason(2)).toBe('bridge cloud has changed, which a signal does not move');
+    await nothingFollows();
+    expect([broker.restarts(), signals()]).toEqual([3, 0]);
+  });
+
+  test('by somebody else spares the restart, and is told for each listener', async ({ stage }) => {
+    const { environment, broker, renew, presented, ports } = await severalSets(stage, { ofExtra: DEMANDING });
+    const daemon = stage.daemon({ ...environment, STABILITY_WINDOW: '3s' });
+    await daemon.says('broker_already_current');
+    const [mqtts, extra] = [await renew('mqtts'), await renew('extra')];
+    await broker.engine.ask('POST', `/containers/${broker.name}/kill?signal=HUP`);
+    await until('both to be presented', async () => {
+      return (await presented('mqtts')) === mqtts && (await presented('extra')) === extra;
+    });
+    await daemon.says('broker_already_current', { skip: 2 });
+    const told = daemon.lines.filter(({ event }) => event === 'broker_already_current').slice(1);
+    expect(told.map(({ details }) => [details['set'], details['proof']])).toEqual([
+      [`listener ${ports.mqtts}`, 'listener'],
+      [`listener ${ports.extra}`, 'listener'],
+    ]);
+    await nothingFollows();
+    expect(broker.restarts()).toBe(0);
+  });
+});
+
+describeWith(ENGINE, 'a listener of several', () => {
+  test('is told where it presents the certificate of another one, and is not restarted for that', async ({
+    stage,
+  }) => {
+    const { environment, broker, ports } = await severalSets(stage);
+    const text = await readFile(environment.MOSQUITTO_CONF, 'utf8');
+    const conf = join(stage.directory, 'watched.conf');
+    await writeFile(conf, text);
+    const daemon = stage.daemon({ ...environment, MOSQUITTO_CONF: conf });
+    await daemon.says('broker_already_current');
+    // the broker is started with a configuration that mixes them up, and not with the one that is watched
+    await broker.configure('mosquitto.conf', text.replaceAll('/certs/mqtts/', '/certs/extra/'));
+    await broker.stop();
+    await broker.start();
+    await until('the broker to be looked at', async () => {
+      daemon.signal('SIGHUP');
+      await quietly(500, 'a look takes some time');
+      return daemon.count('listener_outdated') > 0;
+    });
+    const { details } = await daemon.says('listener_outdated');
+    expect(details).toMatchObject({
+      set: `listener ${ports.mqtts}`,
+      listener: `mqtts://127.0.0.1:${ports.mqtts}`,
+      presented: expect.stringMatching(/^CN=extra-/),
+    });
+    await nothingFollows();
+    expect([daemon.count('listener_outdated'), broker.restarts()]).toEqual([1, 0]);
+  });
+});
+
+describeWith(all(ENGINE, MOSQUITTO_2_1), 'a signal for a bridge with bridge_reload_type immediate', () => {
+  const IMMEDIATE = ['bridge_reload_type immediate', 'remote_clientid gateway-7'];
+
+  /** Both bridges have been steady for as long as a proof may take. */
+  async function steady(stage: Stage, ofPlant = IMMEDIATE) {
+    const at = await signalled(stage, ofPlant);
+    await at.daemon.says('bridge_connected', { skip: 1 });
+    await quietly(VERIFY_MS + 1_500, 'what the bridges have done by themselves no longer counts');
+    return at;
+  }
+
+  test('is enough, proved by this bridge, which the upstream sees with the new certificate', async ({
+    stage,
+  }) => {
+    const { daemon, broker, renew, connected, signals } = await steady(stage);
+    const plant = await renew('plant');
+    const { details } = await daemon.says('reload_completed', { withinMs: 40_000 });
+    expect(details['proof']).toBe('bridge');
+    await connected('plant', plant);
+    await nothingFollows();
+    expect([broker.restarts(), signals()]).toEqual([0, 1]);
+  }, 120_000);
+
+  test('is enough together with a listener, where both prove it', async ({ stage }) => {
+    const { daemon, broker, renew, connected, presented, signals } = await steady(stage);
+    const [plant, extra] = [await renew('plant'), await renew('extra')];
+    const { details } = await daemon.says('reload_completed', { withinMs: 40_000 });
+    expect(details['proof']).toBe('both');
+    await connected('plant', plant);
+    expect(await presented('extra')).toBe(extra);
+    await nothingFollows();
+    expect([broker.restarts(), signals()]).toEqual([0, 1]);
+  }, 120_000);
+
+  test('is known by the name of its connection where it has no remote_clientid', async ({ stage }) => {
+    const { daemon, broker, renew, signals } = await steady(stage, ['bridge_reload_type immediate']);
+    await renew('plant');
+    expect((await daemon.says('reload_completed', { withinMs: 40_000 })).details['proof']).toBe('bridge');
+    await nothingFollows();
+    expect([broker.restarts(), signals()]).toEqual([0, 1]);
+  }, 120_000);
+
+  test('is not tried where the other bridge has changed too', async ({ stage }) => {
+    const { daemon, broker, renew, signals } = await steady(stage);
+    await Promise.all([renew('plant'), renew('cloud')]);
+    const { details } = await daemon.says('mosquitto_restart_triggered');
+    expect(details['no_signal']).toBe('bridge cloud has changed, which a signal does not move');
+    await daemon.says('restart_completed');
+    await nothingFollows();
+    expect([broker.restarts(), signals()]).toEqual([1, 0]);
+  }, 120_000);
+});
