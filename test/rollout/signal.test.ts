@@ -148,3 +148,25 @@ describe('a reload that a listener has to prove', () => {
     expect(outcome).toMatchObject({ kind: 'unproven', why: 'it turns out to have bridges' });
   });
 });
+
+describe('a reload that bridges and a listener have to prove', () => {
+  it('is proved by both, however late the bridge is', async () => {
+    const shows = {
+      1: { sight: moved(6, 0), leaf: set.leaf.sha256 },
+      [VERIFY_MS / 1_000 + 15]: { sight: moved(6, 7) },
+    };
+    const { outcome } = await reloaded('both', shows, { forMs: RECONNECT_MS });
+    expect(outcome).toMatchObject({ kind: 'proven', proof: 'both' });
+  });
+
+  it('is not proved by the bridge alone', async () => {
+    const shows = { 1: { sight: moved(6, 0) }, 2: { sight: moved(6, 7) } };
+    const { outcome } = await reloaded('both', shows, { forMs: RECONNECT_MS + 1_000 });
+    expect(outcome).toMatchObject({ why: 'its listener does not present the new certificate' });
+  });
+
+  it('is not proved by the listener alone', async () => {
+    const { outcome } = await reloaded('both', { 1: { leaf: set.leaf.sha256 } });
+    expect(outcome).toMatchObject({ why: 'its bridge keeps its old connection' });
+  });
+});
