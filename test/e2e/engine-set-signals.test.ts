@@ -48,7 +48,7 @@ async function signalled(stage: Stage, ofPlant: readonly string[] = [], verifyMs
     BROKER_URL: `mqtt://127.0.0.1:${plain}`,
   });
   await daemon.says('broker_already_current');
-  const signals = () => at.broker.events.count('kill');
+  const signals = () => daemon.count('mosquitto_reload_triggered');
   return { ...at, daemon, signals };
 }
 

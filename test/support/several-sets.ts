@@ -16,7 +16,10 @@ let serial = 0;
 
 async function upstreamOf(stage: Stage, authority: Authority) {
   const identity = await authority.issue({ cn: 'upstream', sans: ['127.0.0.1'], key: 'rsa-2048' });
-  const server = await startMosquitto({ identity, trusted: authority.certPem, version: 'TLSv1.3' });
+  const trusted = authority.certPem;
+  // its log then names the certificate of a client
+  const extra = ['use_identity_as_username true'];
+  const server = await startMosquitto({ identity, trusted, version: 'TLSv1.3', extra });
   stage.onEnd(server.close);
   return server;
 }
