@@ -299,6 +299,29 @@ export const SITUATIONS: Readonly<Record<string, () => Promise<World>>> = {
     await world.advance(60_000);
     return world;
   },
+  several_sets_two_addresses: async () => {
+    const world = await severalSets();
+    const down = fix.probeFailure({
+      cause: 'tcp',
+      phase: 'tcp',
+      hint: 'nothing listens at 192.0.2.8:8883: is the upstream broker up, and is this its TLS port (8883)?',
+      error: 'connect ECONNREFUSED 192.0.2.8:8883',
+    });
+    const addresses = [
+      { upstream: 'cloud.example.com:8883', verdict: healthy },
+      { upstream: '192.0.2.8:8883', verdict: down },
+    ];
+    world.verdict = () => ({
+      ...healthy,
+      sets: {
+        'bridge cloud': { ...healthy, addresses },
+        'listener 8883': fix.probeSuccess({ proof: 'pair' }),
+      },
+    });
+    putSets(world, { cloud: fix.set('ffeeddccbbaa99887766554433221100', world.elapsedMs()) });
+    await world.advance(600_000);
+    return world;
+  },
   several_sets_and_a_broken_configuration: async () => {
     const world = await severalSets();
     putSets(

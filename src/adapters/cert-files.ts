@@ -210,7 +210,7 @@ function observationOf(
 }
 
 /** The stored facts of a certificate: neither its bytes nor its PEM, because a bundle has many certificates. */
-function factsOf({
+export function factsOf({
   subject,
   issuer,
   notBeforeMs,
@@ -223,7 +223,8 @@ function factsOf({
   return { subject, issuer, notBeforeMs, notAfterMs, isCa, mayBeClient, sha256, sameAs };
 }
 
-function hasDates({ notAfterMs }: Certificate): boolean {
+/** Its dates can be read; otherwise it is never valid. */
+export function hasDates({ notAfterMs }: Certificate): boolean {
   return notAfterMs !== NEVER_MS;
 }
 

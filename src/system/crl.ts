@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { parsePem } from '../core/text/pem.ts';
+import { type DerValue, INTEGER, SEQUENCE, valuesIn } from './der.ts';
 
 /** Dates of one list, in milliseconds since the epoch. */
 export interface RevocationList {
@@ -18,8 +19,6 @@ export type ListsResult =
 /** More lists than this in one file are a mistake. */
 const MOST_LISTS = 100;
 
-const SEQUENCE = 0x30;
-const INTEGER = 0x02;
 const UTC_TIME = 0x17;
 const GENERALIZED_TIME = 0x18;
 
@@ -43,11 +42,6 @@ export function parseLists(bytes: Buffer): ListsResult {
   return { ok: true, lists, sha256: hash.digest('hex') };
 }
 
-interface Value {
-  readonly tag: number;
-  readonly content: Buffer;
-}
-
 /** TBSCertList: version, signature, issuer, thisUpdate, nextUpdate, … */
 function datesOf(der: Buffer): RevocationList | undefined {
   const [outer] = valuesIn(der);
@@ -60,25 +54,8 @@ function datesOf(der: Buffer): RevocationList | undefined {
   return { thisUpdateMs, nextUpdateMs: timeOf(nextUpdate) };
 }
 
-/** The values of a DER text one after the other, as far as they are whole; no more than are needed. */
-function valuesIn(der: Buffer): Value[] {
-  const values: Value[] = [];
-  let offset = 0;
-  while (offset + 2 <= der.length && values.length < 6) {
-    const first = der[offset + 1] ?? 0;
-    const lengthBytes = first < 0x80 ? 0 : first & 0x7f;
-    if (lengthBytes > 4 || offset + 2 + lengthBytes > der.length) return values;
-    const length = lengthBytes === 0 ? first : der.readUIntBE(offset + 2, lengthBytes);
-    const start = offset + 2 + lengthBytes;
-    if (start + length > der.length) return values;
-    values.push({ tag: der[offset] ?? 0, content: der.subarray(start, start + length) });
-    offset = start + length;
-  }
-  return values;
-}
-
 /** RFC 5280, 4.1.2.5: always in UTC with seconds; two digits of a year are of 1950 to 2049. */
-function timeOf(value: Value | undefined): number | undefined {
+function timeOf(value: DerValue | undefined): number | undefined {
   if (value?.tag !== UTC_TIME && value?.tag !== GENERALIZED_TIME) return undefined;
   const text = value.content.toString('latin1');
   const whole =

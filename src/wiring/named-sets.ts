@@ -6,14 +6,15 @@ import { type ConfLook, createBrokerConf, ourPath } from '../adapters/broker-con
 import type { CertFiles } from '../adapters/cert-files.ts';
 import { type CrlFile, createCrlFile } from '../adapters/crl-file.ts';
 import { createFileEvents, type FileEvents } from '../adapters/file-events.ts';
-import { createPairProbe, createTlsProbe, type TlsProbe } from '../adapters/tls-probe/probe.ts';
+import type { TlsProbe } from '../adapters/tls-probe/probe.ts';
 import { type CertificateSet, type FilesObservation, markOf, type NamedSet } from '../core/model/files.ts';
 import type { ConfSight, SetSource } from '../core/model/named-set.ts';
 import type { ProbeVerdict } from '../core/model/probe.ts';
 import type { Settings } from '../core/model/settings.ts';
 import { sourcesIn } from '../core/text/conf-sources.ts';
 import { monotonicMs } from '../system/monotonic.ts';
-import type { RunProbe } from '../watcher/probing.ts';
+import { probeOf, type SetProbe } from './bridge-probe.ts';
+import { withCaDirectory } from './ca-directory.ts';
 import { setReaderOf } from './set-reader.ts';
 
 export interface NamedSets {
@@ -26,7 +27,7 @@ export interface NamedSets {
 interface Kept {
   readonly source: SetSource;
   readonly files: CertFiles;
-  readonly probe: (options: Parameters<RunProbe>[0]) => Promise<ProbeVerdict | undefined>;
+  readonly probe: SetProbe;
 }
 
 export async function createNamedSets(settings: Settings, conf: string): Promise<NamedSets> {
@@ -49,7 +50,8 @@ export async function createNamedSets(settings: Settings, conf: string): Promise
       clientKeyFile: source.keyFile,
     };
     const read = (await setReaderOf(own))('/', 'MOSQUITTO_CONF');
-    const files = source.crlFile === undefined ? read : withCrl(read, createCrlFile(source.crlFile));
+    const listed = source.crlFile === undefined ? read : withCrl(read, createCrlFile(source.crlFile));
+    const files = await withCaDirectory(listed, source, settings.brokerUser);
     const made = { source, files, probe: probeOf(source, settings) };
     kept.set(key, made);
     return made;
@@ -92,17 +94,16 @@ export async function createNamedSets(settings: Settings, conf: string): Promise
       run: (options) => probeAll(current, options),
     },
     createFileEvents(onHint) {
-      const directories = () => [
-        dirname(path),
-        ...current.flatMap(({ source }) =>
-          [source.caFile, source.certFile, source.keyFile, source.crlFile].flatMap((file) =>
-            file === undefined ? [] : [dirname(file)],
-          ),
-        ),
-      ];
+      const directories = () => [dirname(path), ...current.flatMap(({ source }) => directoriesOf(source))];
       return createEventsOf(directories, onHint);
     },
   };
+}
+
+/** Where something may happen to the set. */
+function directoriesOf({ role, caFile, caPath, certFile, keyFile, crlFile }: SetSource): string[] {
+  const files = [caFile, certFile, keyFile, crlFile].filter((file) => file !== undefined);
+  return [...files.map((file) => dirname(file)), ...(role === 'bridge' && caPath ? [caPath] : [])];
 }
 
 /** The set of a listener with its revocation lists, which are part of it: a new list is a changed set. */
@@ -187,34 +188,6 @@ function noSet({ path, problem }: ConfSight) {
   const hint =
     'see whether this is the configuration of the broker; certfile and bridge_certfile name the sets';
   return { file: path, cause: 'missing', problem: 'names no certificates', hint };
-}
-
-/** The probe of a bridge at each of its addresses, one of which is enough; of a listener, key and certificate. */
-function probeOf(source: SetSource, settings: Settings): Kept['probe'] {
-  const { caFile, certFile, keyFile, upstreams, alpn, insecure } = source;
-  const { tlsTimeoutMs: timeoutMs, probeMode: mode } = settings;
-  if (caFile === undefined || upstreams.length === 0)
-    return createPairProbe({ caFile, certFile, keyFile, timeoutMs }).run;
-  const probes = upstreams.map(({ host, port }) =>
-    createTlsProbe({
-      caFile,
-      certFile,
-      keyFile,
-      host,
-      port,
-      serverName: undefined,
-      alpn,
-      insecure,
-      timeoutMs,
-      mode,
-    }),
-  );
-  return async (options) => {
-    const verdicts = await Promise.all(probes.map(({ run }) => run(options)));
-    return (
-      verdicts.find((verdict) => verdict?.ok === true) ?? verdicts.find((verdict) => verdict !== undefined)
-    );
-  };
 }
 
 /** Hints from several directories, which may change with the configuration. */

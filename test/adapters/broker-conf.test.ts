@@ -140,6 +140,61 @@ describe('the sets of a configuration', () => {
     expect(findings).toEqual([expect.objectContaining({ about, problem: expect.stringMatching(problem) })]);
   });
 
+  it.each([
+    ['', 'TLSv1.2'],
+    ['bridge_tls_version tlsv1.2', 'TLSv1.2'],
+    ['bridge_tls_version tlsv1.3', 'TLSv1.3'],
+  ])('say which versions of TLS a bridge offers: "%s"', async (line, oldestTls) => {
+    const { sets: found, findings } = await sets(`${BRIDGE('cloud')}\n${line}\n`);
+    expect(found).toEqual([expect.objectContaining({ oldestTls })]);
+    expect(findings).toEqual([]);
+  });
+
+  it('are not probed with a version that Mosquitto does not know, which is told', async () => {
+    const { sets: found, findings } = await sets(`${BRIDGE('cloud')}\nbridge_tls_version TLSv1.3\n`);
+    expect(found).toEqual([expect.objectContaining({ upstreams: [] })]);
+    expect(findings).toEqual([
+      expect.objectContaining({ problem: expect.stringMatching(/TLSv1\.3, .* never connects/) }),
+    ]);
+  });
+
+  it('are probed with TLS 1.2 where 2.0 would offer 1.1, and that 2.1 would not connect is told', async () => {
+    const { sets: found, findings } = await sets(`${BRIDGE('cloud')}\nbridge_tls_version tlsv1.1\n`);
+    expect(found).toEqual([
+      expect.objectContaining({ oldestTls: 'TLSv1.2', upstreams: [expect.anything()] }),
+    ]);
+    expect(findings).toEqual([expect.objectContaining({ problem: expect.stringMatching(/2\.1/) })]);
+  });
+
+  it('trust the directory of bridge_capath, with or without a file beside it', async () => {
+    const both = `${BRIDGE('cloud')}\nbridge_capath /mosquitto/ca\n`;
+    const { sets: found, findings } = await sets(both.replace(/^bridge_cafile.*\n/m, ''));
+    expect(found).toEqual([
+      expect.objectContaining({ caFile: undefined, caPath: '/mosquitto/ca', upstreams: [expect.anything()] }),
+    ]);
+    expect(findings).toEqual([]);
+    expect((await sets(both)).sets[0]).toMatchObject({
+      caFile: '/mosquitto/certs/ca.crt',
+      caPath: '/mosquitto/ca',
+    });
+  });
+
+  it('are not probed where the system of the broker is trusted, which is told', async () => {
+    const { sets: found, findings } = await sets(`${BRIDGE('cloud')}\nbridge_tls_use_os_certs true\n`);
+    expect(found).toEqual([expect.objectContaining({ upstreams: [] })]);
+    expect(findings).toEqual([expect.objectContaining({ problem: expect.stringMatching(/is not probed/) })]);
+  });
+
+  it('are probed at the first sixteen addresses, and that there are more is told', async () => {
+    const addresses = Array.from({ length: 20 }, (_, index) => `192.0.2.${index + 1}:8883`);
+    const text = BRIDGE('cloud').replace('upstream.example.com:8883', addresses.join(' '));
+    const { sets: found, findings } = await sets(text);
+    expect(found[0]?.upstreams).toHaveLength(16);
+    expect(findings).toEqual([
+      expect.objectContaining({ problem: expect.stringMatching(/^has 20 addresses/) }),
+    ]);
+  });
+
   it('are no sets where a key is in an engine, or a bridge has no CA, which is told', async () => {
     const engine = 'listener 8883\ncertfile /a.crt\nkeyfile pkcs11:token=a\n';
     const bare = BRIDGE('bare').replace(/^bridge_cafile.*\n/m, '');

@@ -1,10 +1,16 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { createAuthority } from '../../lab/certificates.ts';
 import * as fix from '../../lab/core-fixtures.ts';
 import type { FilesObservation } from '../../src/core/model/files.ts';
 import { createNamedSets } from '../../src/wiring/named-sets.ts';
+import { caDirectory, hashedName } from '../support/ca-directory.ts';
 import { temporaryDirectory } from '../support/directory.ts';
+
+const authority = await createAuthority({ cn: 'Cloud CA' });
+const next = await createAuthority({ cn: 'Next CA' });
+const client = await authority.issue({ cn: 'edge' });
 
 const WINDOW_MS = 10_000;
 const CONFIGURATION = 'listener 8883\ncertfile /certs/tls.crt\nkeyfile /certs/tls.key\n';
@@ -46,5 +52,63 @@ describe('a configuration that cannot be read', () => {
     await write(BROKEN);
     await problemAt(1_000);
     expect(await problemAt(1_000 + WINDOW_MS)).toMatch(/bridge_insecure without true or false/);
+  });
+});
+
+describe('the directory of bridge_capath', () => {
+  async function bridge(files: Readonly<Record<string, string>>, cafile?: string) {
+    const path = await caDirectory(files);
+    const set = await caDirectory({
+      'ca.crt': authority.certPem,
+      'tls.crt': client.chainPem,
+      'tls.key': client.keyPem,
+    });
+    const lines = [
+      'connection cloud',
+      'address upstream.example.com:8883',
+      'topic # out 0',
+      `bridge_certfile ${set}/tls.crt`,
+      `bridge_keyfile ${set}/tls.key`,
+      `bridge_capath ${path}`,
+      ...(cafile === undefined ? [] : [`bridge_cafile ${set}/${cafile}`]),
+    ];
+    const conf = join(set, 'mosquitto.conf');
+    await writeFile(conf, `${lines.join('\n')}\n`);
+    const { certFiles } = await createNamedSets(fix.settings({ mosquittoConf: conf }), conf);
+    const observe = async () => (await certFiles.observe(0)).sets?.[0]?.files;
+    return { path, observe };
+  }
+
+  it('is part of its set: the certificates in it are told, and another one is another set', async () => {
+    const { path, observe } = await bridge({ [hashedName(authority.certPem)]: authority.certPem });
+    const before = await observe();
+    expect(before).toMatchObject({
+      kind: 'complete',
+      authorities: [{ subject: 'CN=Cloud CA' }],
+      authoritiesFile: path,
+    });
+    await writeFile(join(path, 'README'), 'nothing that OpenSSL looks for');
+    expect(await observe()).toEqual(before);
+    await writeFile(join(path, hashedName(next.certPem)), next.certPem);
+    const after = await observe();
+    expect(after).toMatchObject({ kind: 'complete' });
+    expect(after).not.toMatchObject({ fingerprint: before?.kind === 'complete' ? before.fingerprint : '' });
+  });
+
+  it('makes the set incomplete where nothing is found in it', async () => {
+    const { path, observe } = await bridge({ 'ca.crt': authority.certPem });
+    expect(await observe()).toMatchObject({
+      kind: 'incomplete',
+      complaints: [{ file: path, cause: 'unparsable', hint: expect.stringContaining('openssl rehash') }],
+    });
+  });
+
+  it('may be empty beside a CA file, which is told', async () => {
+    const { path, observe } = await bridge({ 'ca.crt': authority.certPem }, 'ca.crt');
+    expect(await observe()).toMatchObject({
+      kind: 'complete',
+      authorities: [{ subject: 'CN=Cloud CA' }],
+      ignored: [{ file: path, cause: 'ignored' }],
+    });
   });
 });

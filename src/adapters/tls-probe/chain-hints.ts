@@ -3,9 +3,10 @@
 import { printable } from '../../core/text/printable.ts';
 import type { Credentials } from './credentials.ts';
 
-/** What is known of the chain, and of the CA file that it should lead to. */
+/** What is known of the chain, and of the CA certificates that it should lead to. */
 export interface Chain {
-  readonly caFile: string;
+  /** the file or directory of the CA certificates */
+  readonly trust: string;
   readonly authorities: Credentials['authorities'];
   /** the issuer of the server's certificate, safe for a terminal; undefined if the certificate was not seen */
   readonly issuer: string | undefined;
@@ -44,8 +45,8 @@ const BY_TEXT: readonly (readonly [RegExp, (chain: Chain) => string])[] = [
   ],
   [
     /CA certificate key too weak/,
-    ({ caFile }) =>
-      `the key of a CA above the server's certificate, in ${caFile} or sent by the server, is too weak for OpenSSL: it needs RSA 2048 or EC`,
+    ({ trust }) =>
+      `the key of a CA above the server's certificate, in ${trust} or sent by the server, is too weak for OpenSSL: it needs RSA 2048 or EC`,
   ],
   [
     /digest algorithm too weak/,
@@ -58,8 +59,8 @@ const BY_TEXT: readonly (readonly [RegExp, (chain: Chain) => string])[] = [
   ],
   [
     /certificate rejected|certificate not trusted/,
-    ({ caFile }) =>
-      `${caFile} holds trust settings (TRUSTED CERTIFICATE) that exclude this use: put plain certificates there`,
+    ({ trust }) =>
+      `${trust} holds trust settings (TRUSTED CERTIFICATE) that exclude this use: put plain certificates there`,
   ],
 ];
 
@@ -71,33 +72,33 @@ export function chainHint(code: string, text: string, chain: Chain): string {
 function byCode(code: string): (chain: Chain) => string {
   switch (code) {
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
-      return ({ caFile }) =>
-        `the server's certificate is self-signed and not in ${caFile}: is this the right server, or is it still on its default certificate?`;
+      return ({ trust }) =>
+        `the server's certificate is self-signed and not in ${trust}: is this the right server, or is it still on its default certificate?`;
     case 'UNABLE_TO_GET_ISSUER_CERT':
-      return ({ caFile }) =>
-        `${caFile} holds an intermediate CA of the server but not the CAs above it: add them, up to the root`;
+      return ({ trust }) =>
+        `${trust} holds an intermediate CA of the server but not the CAs above it: add them, up to the root`;
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
       return noWay;
     case 'CERT_SIGNATURE_FAILURE':
       return otherKey;
     case 'UNSPECIFIED':
-      return ({ caFile }) =>
-        `the chain of the server is not one that OpenSSL accepts: openssl verify -CAfile ${caFile} on it says which certificate is at fault`;
+      return ({ trust }) =>
+        `the chain of the server is not one that OpenSSL accepts: openssl verify on it, with the CA certificates of ${trust}, says which certificate is at fault`;
     default:
-      return ({ caFile, issuer }) =>
-        `${caFile} does not vouch for this server${issuedBy(issuer)}: is it the wrong or an old CA?`;
+      return ({ trust, issuer }) =>
+        `${trust} does not vouch for this server${issuedBy(issuer)}: is it the wrong or an old CA?`;
   }
 }
 
 function noWay(chain: Chain): string {
-  const { caFile, issuer } = chain;
-  if (issuerInCaFile(chain) !== undefined) return otherKey(chain);
-  return `${caFile} does not lead to the server's certificate${issuedBy(issuer)}: is it the wrong or an old CA, or does the server not send its intermediate CA?`;
+  const { trust, issuer } = chain;
+  if (trustedIssuer(chain) !== undefined) return otherKey(chain);
+  return `${trust} does not lead to the server's certificate${issuedBy(issuer)}: is it the wrong or an old CA, or does the server not send its intermediate CA?`;
 }
 
-function otherKey({ caFile }: Chain): string {
-  return `a CA in ${caFile} has the right name but another key: put the upstream's current CA there`;
+function otherKey({ trust }: Chain): string {
+  return `a CA in ${trust} has the right name but another key: put the upstream's current CA there`;
 }
 
 /** The fault may be the server's certificate or any CA above it. */
@@ -108,13 +109,13 @@ function wrongPurpose(chain: Chain): string {
 }
 
 function noCa(chain: Chain): string {
-  const { caFile, issuer } = chain;
-  if (issuerInCaFile(chain)?.isCa === false)
-    return `the CA ${issuer} in ${caFile} is none by its own words (CA:FALSE, or a key usage without certificate signing): put the CA of the upstream there, or have it issued again`;
-  return `a certificate in the chain of the server${issuedBy(issuer)} is not made for its place: a CA in ${caFile} or sent by the server that is none (CA:FALSE, key usage) or none for servers (extended key usage), or a server's certificate whose key usage is a CA's`;
+  const { trust, issuer } = chain;
+  if (trustedIssuer(chain)?.isCa === false)
+    return `the CA ${issuer} in ${trust} is none by its own words (CA:FALSE, or a key usage without certificate signing): put the CA of the upstream there, or have it issued again`;
+  return `a certificate in the chain of the server${issuedBy(issuer)} is not made for its place: a CA in ${trust} or sent by the server that is none (CA:FALSE, key usage) or none for servers (extended key usage), or a server's certificate whose key usage is a CA's`;
 }
 
-function issuerInCaFile({ issuer, authorities }: Chain) {
+function trustedIssuer({ issuer, authorities }: Chain) {
   return authorities.find(({ subject }) => printable(subject) === issuer);
 }
 

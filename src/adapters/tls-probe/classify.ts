@@ -12,7 +12,7 @@ import { FloodError } from './handshake.ts';
 import { isNameMismatch } from './server-identity.ts';
 import { hasShownCertificate, type ServerSighting } from './sighting.ts';
 import type { Fault } from './step.ts';
-import type { ProbeTarget, Upstream } from './target.ts';
+import { type ProbeTarget, trustOf, type Upstream } from './target.ts';
 
 /** What is known of the connection that has ended. */
 export interface Scene {
@@ -154,6 +154,8 @@ function sniRejected(error: Error, { upstream, target }: Scene): Fault {
 
 function protocolHint(error: Error | undefined, alert: number | undefined, scene: Scene): string {
   const where = hostPort({ host: scene.address, port: scene.upstream.port });
+  const isTooOld = alert === 70 || (alert === 40 && !hasShownCertificate(scene.seen));
+  if (isTooOld && scene.upstream.oldestTls === 'TLSv1.3') return tooOldHint(where, alert);
   if (alert === 70)
     return `${where} agrees to no version of TLS from 1.2 on: update the upstream, or look at its TLS settings and at the kind of its key (${nameOfAlert(70)})`;
   if (alert === 40)
@@ -170,10 +172,17 @@ function protocolHint(error: Error | undefined, alert: number | undefined, scene
   return `${where} hangs up on the first bytes of TLS: is it the plain port (1883 instead of 8883), or a proxy without a broker behind it?`;
 }
 
+/** The bridge, and so the probe, offers TLS 1.3 and nothing else. A server from before 1.3 finds no cipher that it knows. */
+function tooOldHint(where: string, alert: number | undefined): string {
+  const said = alert === undefined ? '' : ` (${nameOfAlert(alert)})`;
+  return `${where} does not take TLS 1.3, and with bridge_tls_version tlsv1.3 the bridge offers nothing else: set it to tlsv1.2, which allows both, or let the upstream speak TLS 1.3${said}`;
+}
+
 /** OpenSSL on our side aborts the handshake. */
-function refusalHint(reason: string, where: string, { seen }: Scene): string {
-  if (/unsupported protocol/i.test(reason))
-    return `${where} speaks no TLS 1.2 or newer: update the upstream or its TLS settings`;
+function refusalHint(reason: string, where: string, { seen, upstream }: Scene): string {
+  const isTooOld = /unsupported protocol/i.test(reason);
+  if (isTooOld && upstream.oldestTls === 'TLSv1.3') return tooOldHint(where, undefined);
+  if (isTooOld) return `${where} speaks no TLS 1.2 or newer: update the upstream or its TLS settings`;
   if (/unsafe legacy renegotiation/i.test(reason))
     return `${where} does not know secure renegotiation (RFC 5746), without which OpenSSL takes no server: update the upstream`;
   if (/excessive message size/i.test(reason))
@@ -205,7 +214,7 @@ function verificationHint(cause: ProbeCause, code: string, error: Error, scene: 
   if (cause === 'server_cert_expired') return datesHint(code, scene);
   const { seen, target, credentials, serverUsages } = scene;
   const { authorities } = credentials;
-  const chain = { caFile: target.caFile, authorities, issuer: seen.server?.issuer, usages: serverUsages };
+  const chain = { trust: trustOf(target), authorities, issuer: seen.server?.issuer, usages: serverUsages };
   return chainHint(code, error.message, chain);
 }
 
@@ -222,7 +231,7 @@ function datesHint(code: string, { seen, nowMs, target }: Scene): string {
     return `a certificate of ${target.host} is not valid yet: is the clock of this machine right?`;
   }
   if (seen.server !== undefined && seen.server.notAfterMs > nowMs) {
-    return `the server's own certificate is within its dates, a CA above it has expired: renew ${target.caFile} or the chain that the server sends; is this clock right?`;
+    return `the server's own certificate is within its dates, a CA above it has expired: renew ${trustOf(target)} or the chain that the server sends; is this clock right?`;
   }
   return `the certificate of ${target.host} has to be renewed there; is the clock of this machine right?`;
 }

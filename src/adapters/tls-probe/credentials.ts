@@ -1,10 +1,9 @@
 /** The files phase: everything that can be determined about the three files without the network. */
 
 import type { KeyObject } from 'node:crypto';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import type { SecureContext } from 'node:tls';
 import { timestamp } from '../../core/text/timestamp.ts';
-import { codeOf } from '../../system/errors.ts';
-import { openSslReason } from '../../system/openssl-error.ts';
+import { type CaDirectory, caDirectoryHint, createCaDirectory } from '../../system/ca-directory.ts';
 import { parsePrivateKey } from '../../system/private-key.ts';
 import {
   type FileIdentity,
@@ -14,27 +13,33 @@ import {
   sameIdentity,
 } from '../../system/regular-file.ts';
 import { type CertificateUse, type ParsedCertificate, parseCertificates } from '../../system/x509.ts';
+import { contextOf, fault, weakDigest } from './secure-context.ts';
 import { type FailedStep, failed, type Limit, passed, type Step, withinPromise } from './step.ts';
 import type { ProbeTarget } from './target.ts';
 
-export interface CredentialPaths extends Pick<ProbeTarget, 'certFile' | 'keyFile'> {
-  /** undefined: the set of a listener without one */
-  readonly caFile: string | undefined;
-}
+/** The set of a listener may have no CA certificates at all. */
+export type CredentialPaths = Pick<ProbeTarget, 'caFile' | 'caPath' | 'certFile' | 'keyFile' | 'oldestTls'>;
 
 /** The result of the files phase: what the handshake needs, and what explains its outcome. */
 export interface Credentials {
   readonly context: SecureContext;
   /** OpenSSL's name of the curve that the private key is on; undefined for another kind of key */
   readonly keyCurve: string | undefined;
-  /** the certificates of the CA file */
+  /** the certificates of the CA file, and those that OpenSSL finds in the directory */
   readonly authorities: readonly Pick<ParsedCertificate, 'subject' | 'isCa'>[];
 }
 
 interface Kept extends Credentials {
   readonly identities: readonly FileIdentity[];
+  /** of the directory of CA certificates */
+  readonly caIdentity: string | undefined;
   readonly leaf: ParsedCertificate;
 }
+
+/** What is kept of a CA certificate. */
+type Authority = Pick<ParsedCertificate, 'subject' | 'isCa' | 'pem'>;
+type Directory = CaDirectory<readonly Authority[]>;
+type DirectoryLook = Awaited<ReturnType<Directory['look']>>;
 
 /** How often a set is read again if it is being written meanwhile. */
 const READ_ATTEMPTS = 3;
@@ -46,9 +51,14 @@ const READ_ATTEMPTS = 3;
  */
 export function createCredentials(paths: CredentialPaths) {
   let kept: Kept | undefined;
+  const directory = paths.caPath === undefined ? undefined : createCaDirectory(paths.caPath, authoritiesOf);
   const open = async (nowMs: number): Promise<Step<Credentials>> => {
+    const look = await directory?.look();
+    const isSameDirectory = kept?.caIdentity === (look?.ok === true ? look.identity : undefined);
     const step =
-      kept !== undefined && (await unchanged(paths, kept)) ? passed(kept) : await read(paths, nowMs);
+      kept !== undefined && isSameDirectory && (await unchanged(paths, kept))
+        ? passed(kept)
+        : await read(paths, look, nowMs);
     kept = step.ok ? step.value : undefined;
     if (!step.ok) return step;
     return outOfDate(paths.certFile, step.value.leaf, nowMs) ?? step;
@@ -71,14 +81,18 @@ async function unchanged(paths: CredentialPaths, { identities }: Pick<Kept, 'ide
 }
 
 /** Reads and judges the set; a verdict on files of different generations would describe no set at all. */
-async function read(paths: CredentialPaths, nowMs: number): Promise<Step<Kept>> {
+async function read(
+  paths: CredentialPaths,
+  look: DirectoryLook | undefined,
+  nowMs: number,
+): Promise<Step<Kept>> {
   for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt++) {
     const [ca, cert, key] = await Promise.all([
       paths.caFile === undefined ? undefined : readRegularFile(paths.caFile),
       readRegularFile(paths.certFile),
       readRegularFile(paths.keyFile),
     ]);
-    const judged = judge(paths, { ca, cert, key }, nowMs);
+    const judged = judge(paths, { ca, cert, key, look }, nowMs);
     const files = [ca, cert, key].filter((file) => file !== undefined);
     const identities = files.flatMap((file) => (file.ok ? [file.identity] : []));
     const settled = identities.length < files.length || (await unchanged(paths, { identities }));
@@ -95,7 +109,7 @@ async function read(paths: CredentialPaths, nowMs: number): Promise<Step<Kept>> 
 /** In this order, so that an unreadable private key does not hide problems of the certificates. */
 function judge(
   paths: CredentialPaths,
-  files: { ca: FileRead | undefined; cert: FileRead; key: FileRead },
+  files: { ca: FileRead | undefined; cert: FileRead; key: FileRead; look: DirectoryLook | undefined },
   nowMs: number,
 ): Step<Kept> {
   const ca =
@@ -103,6 +117,9 @@ function judge(
       ? NO_AUTHORITIES
       : certificatesOf(paths.caFile, files.ca, 'authorities');
   if (!ca.ok) return ca;
+  const found = foundIn(paths, files.look);
+  if (!found.ok) return found;
+  const authorities = [...ca.value.certificates, ...found.value];
   const cert = certificatesOf(paths.certFile, files.cert, 'chain');
   if (!cert.ok) return cert;
   const [leaf] = cert.value.certificates;
@@ -114,15 +131,16 @@ function judge(
   if (weak !== undefined) return weak;
   const pair = judgePair(paths, cert.value.certificates, key.value.key);
   if (!pair.ok) return pair;
-  const context = contextOf(paths, ca.value.certificates, cert.value.certificates, key.value.pem);
+  const context = contextOf(paths, authorities, cert.value.certificates, key.value.pem);
   if (!context.ok) return context;
   const identities = [...ca.value.identities, ...cert.value.identities, key.value.identity];
   return passed({
     identities,
+    caIdentity: files.look?.ok === true ? files.look.identity : undefined,
     leaf: pair.value,
     context: context.value,
     keyCurve: key.value.key.asymmetricKeyDetails?.namedCurve,
-    authorities: ca.value.certificates.map(({ subject, isCa }) => ({ subject, isCa })),
+    authorities: authorities.map(({ subject, isCa }) => ({ subject, isCa })),
   });
 }
 
@@ -131,6 +149,20 @@ const NO_AUTHORITIES = passed({
   identities: [] as readonly FileIdentity[],
   certificates: [] as readonly ParsedCertificate[],
 });
+
+function authoritiesOf(certificates: readonly ParsedCertificate[]): readonly Authority[] {
+  return certificates.map(({ subject, isCa, pem }) => ({ subject, isCa, pem }));
+}
+
+/** OpenSSL does not mind a directory in which it finds nothing: where there is a CA file too, it may not be needed. */
+function foundIn(
+  { caFile, caPath }: CredentialPaths,
+  look: DirectoryLook | undefined,
+): Step<readonly Authority[]> {
+  if (look?.ok === true) return passed(look.value);
+  if (look === undefined || caPath === undefined || caFile !== undefined) return passed([]);
+  return fault(caPath, look.problem, caDirectoryHint(caPath, look));
+}
 
 function certificatesOf(file: string, read: FileRead, use: CertificateUse) {
   if (!read.ok) return unusable(file, read);
@@ -211,55 +243,6 @@ function judgePair(
   });
 }
 
-function contextOf(
-  { certFile, keyFile }: CredentialPaths,
-  ca: readonly ParsedCertificate[],
-  cert: readonly ParsedCertificate[],
-  key: Buffer,
-): Step<SecureContext> {
-  try {
-    return passed(
-      createSecureContext({
-        ca: ca.map(({ pem }) => pem),
-        cert: cert.map(({ pem }) => pem).join(''),
-        key,
-        minVersion: 'TLSv1.2',
-      }),
-    );
-  } catch (error) {
-    if (codeOf(error) !== 'ERR_OSSL_X509_KEY_VALUES_MISMATCH')
-      return unloadable(certFile, openSslReason(error));
-    const hint = `${certFile} and ${keyFile} do not belong together: only half renewed?`;
-    return failed({ cause: 'client_key_mismatch', hint, error: openSslReason(error), file: keyFile });
-  }
-}
-
-/**
- * OpenSSL's security level 2, which brokers use, refuses to load a certificate that is signed with such a digest (`ca
- * md too weak`). Node's level loads it, and only the upstream would refuse it.
- */
-function weakDigest(file: string, certificates: readonly ParsedCertificate[]): FailedStep | undefined {
-  for (const { x509, subject } of certificates) {
-    const digest = x509.signatureAlgorithm ?? '';
-    if (x509.subject !== x509.issuer && /^(md[245]|sha1)|sha1$/i.test(digest)) {
-      return tooWeak(file, `${subject} is signed with ${digest}`);
-    }
-  }
-  return undefined;
-}
-
-/** OpenSSL does not load the pair: usually it is too weak, otherwise of a kind that TLS cannot use. */
-function unloadable(file: string, reason: string): FailedStep {
-  if (/too (small|weak)/.test(reason)) return tooWeak(file, reason);
-  const hint = `have ${file} issued again with a key of RSA 2048, EC or Ed25519: OpenSSL has no use for this one in TLS`;
-  return fault(file, `cannot be used: ${reason}`, hint);
-}
-
-function tooWeak(file: string, problem: string): FailedStep {
-  const hint = `have ${file} issued again with a key of RSA 2048, EC or Ed25519 and a SHA-256 signature: OpenSSL refuses weaker ones`;
-  return fault(file, `cannot be used: ${problem}`, hint);
-}
-
 function stuck({ certFile }: CredentialPaths, ms: number): Step<never> {
   return failed({
     cause: 'timeout',
@@ -267,8 +250,4 @@ function stuck({ certFile }: CredentialPaths, ms: number): Step<never> {
     error: `${certFile} could not be read within ${Math.round(ms)} ms`,
     file: certFile,
   });
-}
-
-function fault(file: string, problem: string, hint: string): FailedStep {
-  return failed({ cause: 'local_file', hint, error: `${file} ${problem}`, file });
 }

@@ -1,10 +1,13 @@
 /** Which upstream is probed with which files, and the names that follow from it. */
 
 import { isIP } from 'node:net';
+import type { TlsVersion } from '../../core/model/tls-version.ts';
 
 export interface ProbeTarget {
-  /** absolute paths */
-  readonly caFile: string;
+  /** absolute paths; without a CA file there is a `caPath` */
+  readonly caFile: string | undefined;
+  /** a directory of CA certificates, which count beside those of the file */
+  readonly caPath?: string | undefined;
   readonly certFile: string;
   readonly keyFile: string;
   /** DNS name (a trailing dot is kept for the resolver) or IP address, with or without brackets */
@@ -14,6 +17,8 @@ export interface ProbeTarget {
   readonly serverName: string | undefined;
   /** the protocol that is asked for by ALPN (RFC 7301); undefined: none */
   readonly alpn?: string | undefined;
+  /** the oldest version of TLS that is offered; undefined: 1.2 */
+  readonly oldestTls?: TlsVersion | undefined;
   /** the name in the server's certificate is not verified, as with `bridge_insecure true` */
   readonly insecure?: boolean;
   /** one budget in milliseconds for files, DNS, TCP and the handshake */
@@ -29,7 +34,13 @@ export interface Upstream {
   /** the name or address that the server's certificate has to be for */
   readonly identity: string;
   readonly alpn: string | undefined;
+  readonly oldestTls: TlsVersion;
   readonly insecure: boolean;
+}
+
+/** Where the CA certificates are, for people. */
+export function trustOf({ caFile, caPath }: Pick<ProbeTarget, 'caFile' | 'caPath'>): string {
+  return [caFile, caPath].filter((path) => path !== undefined).join(' or ');
 }
 
 /** The upstream in the forms that resolver, socket, SNI and verification need. */
@@ -43,6 +54,7 @@ export function upstreamOf(target: ProbeTarget): Upstream {
     sni: isIP(identity) === 0 ? identity : '',
     identity,
     alpn: target.alpn,
+    oldestTls: target.oldestTls ?? 'TLSv1.2',
     insecure: target.insecure === true,
   };
 }

@@ -1,6 +1,7 @@
 /** What a broker's configuration says of its sets (`MOSQUITTO_CONF`). */
 
 import type { CertRole, HostPort } from './settings.ts';
+import type { TlsVersion } from './tls-version.ts';
 
 /** What the configuration says of one set. Paths are the watcher's own. */
 export interface SetSource {
@@ -8,6 +9,11 @@ export interface SetSource {
   readonly name: string;
   readonly role: CertRole;
   readonly caFile: string | undefined;
+  /**
+   * A directory of CA certificates, under the names by which OpenSSL finds them. Of a bridge it is part of the set; a
+   * listener looks into it at each handshake, so that a change there needs nothing.
+   */
+  readonly caPath: string | undefined;
   readonly certFile: string;
   readonly keyFile: string;
   /** of a listener: its revocation lists */
@@ -21,6 +27,8 @@ export interface SetSource {
   readonly reportedAs: ReportedAs | undefined;
   /** of a listener: where the watcher reaches it; undefined: it has no port */
   readonly listensAt: HostPort | undefined;
+  /** the oldest version of TLS that it speaks */
+  readonly oldestTls: TlsVersion;
   /** the name in the upstream's certificate is not verified */
   readonly insecure: boolean;
 }

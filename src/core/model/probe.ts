@@ -40,6 +40,8 @@ export interface ProbeSighting {
   readonly durationMs: number;
   /** the verdict on each of several sets, by its name; that on all of them then says only that they were probed */
   readonly sets?: Readonly<Record<string, ProbeVerdict>>;
+  /** where one bridge has several addresses: the verdict at each, in their order; this one is that of one of them */
+  readonly addresses?: readonly AddressVerdict[];
   /** milliseconds spent in each phase that was entered */
   readonly phaseMs: Readonly<Partial<Record<ProbePhase, number>>>;
 }
@@ -68,6 +70,26 @@ export interface ProbeFailure extends ProbeSighting {
 }
 
 export type ProbeVerdict = ProbeSuccess | ProbeFailure;
+
+export interface AddressVerdict {
+  /** as configured: `broker.example.com:8883` */
+  readonly upstream: string;
+  readonly verdict: ProbeVerdict;
+}
+
+/**
+ * One verdict on several addresses of one bridge, which needs only one of them: the first that accepts the set. If none
+ * does, a proven refusal says more than an address that is down; otherwise it is the first one.
+ */
+export function verdictAt(addresses: readonly AddressVerdict[]): ProbeVerdict | undefined {
+  const [first, ...others] = addresses.map(({ verdict }) => verdict);
+  if (first === undefined || others.length === 0) return first;
+  const deciding =
+    [first, ...others].find(({ ok }) => ok) ??
+    others.find((verdict) => !verdict.ok && verdict.cause === 'client_cert_rejected') ??
+    first;
+  return { ...deciding, addresses };
+}
 
 /** Which probe failures hold a restart (`TLS_PROBE_GATE`). */
 export type ProbeGate = 'off' | 'rejected' | 'any';

@@ -4,11 +4,13 @@ import { type BrokerState, conditionOf, healthOf } from '../model/broker.ts';
 import { type Certificate, daysRemaining, endsOf, expiringFrom } from '../model/certificate.ts';
 import type { CertificateSet, FileComplaint, Moment } from '../model/files.ts';
 import { brokenLink } from '../model/files.ts';
+import type { ProbeVerdict } from '../model/probe.ts';
 import { agentsDirectory, leafName } from '../model/settings.ts';
 import type { Situation } from '../situation.ts';
 import { hostPort } from '../text/address.ts';
 import { resume } from '../text/commands.ts';
 import { formatDuration } from '../text/duration.ts';
+import { printable } from '../text/printable.ts';
 import { timestamp } from '../text/timestamp.ts';
 import type { Condition, Statement } from './condition.ts';
 
@@ -138,6 +140,7 @@ export function ofProbe({ site, settings }: Situation): Condition[] {
     protocol: verdict.protocol,
     cipher: verdict.cipher,
     duration_ms: Math.round(verdict.durationMs),
+    failed_addresses: failedAddresses(verdict),
   };
   if (verdict.ok) {
     const details = { ...seen, proof: verdict.proof, server: verdict.server?.subject };
@@ -146,6 +149,16 @@ export function ofProbe({ site, settings }: Situation): Condition[] {
   const { cause, phase, error, hint } = verdict;
   const details = { ...seen, cause, phase, error };
   return [{ event: 'tls_probe_failure', subject: `${fingerprint} ${cause}`, details, hint }];
+}
+
+const LONGEST_FAILURE = 200;
+
+/** Why which of several addresses failed; undefined: there is one, or none failed. */
+function failedAddresses({ addresses = [] }: ProbeVerdict): readonly string[] | undefined {
+  const failed = addresses.flatMap(({ upstream, verdict }) =>
+    verdict.ok ? [] : [printable(`${upstream}: ${verdict.cause}, ${verdict.error}`, LONGEST_FAILURE)],
+  );
+  return failed.length === 0 ? undefined : failed;
 }
 
 /** A broker that is up after its restart, until it is known whether it is well. */

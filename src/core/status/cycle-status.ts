@@ -58,7 +58,7 @@ export function cycleStatus(decision: Decision): CycleStatus {
 }
 
 function namedStatus(situation: Situation, named: NamedSet): NamedSetStatus {
-  const { name, role, keyFile, upstreams } = named;
+  const { name, role, keyFile, upstreams, caPath, oldestTls, alpn } = named;
   const view = viewOf(situation, named);
   return {
     ...setStatus(view),
@@ -66,6 +66,9 @@ function namedStatus(situation: Situation, named: NamedSet): NamedSetStatus {
     role,
     keyFile,
     upstreams,
+    caPath,
+    oldestTls,
+    alpn,
     revocation: named.files.kind === 'complete' ? named.files.revocation : undefined,
     listener: listenerOf(view),
     verdict: situation.site.lastVerdict?.verdict.sets?.[name],

@@ -13,6 +13,7 @@ import type { ConfSight } from '../model/named-set.ts';
 import type { Presented } from '../model/presented.ts';
 import type { ProbeCause, ProbeVerdict } from '../model/probe.ts';
 import type { CertRole, HostPort, Settings } from '../model/settings.ts';
+import type { TlsVersion } from '../model/tls-version.ts';
 import type { EventKind, EventName } from '../news/events.ts';
 import type { Assessment } from './assess.ts';
 import type { PromotionResult } from './cycle.ts';
@@ -87,9 +88,12 @@ export interface NamedSetStatus extends SetStatus {
   readonly name: string;
   readonly role: CertRole;
   readonly keyFile: string;
-  /** of a bridge: its addresses */
+  /** of a bridge: its addresses, as far as they are probed */
   readonly upstreams: readonly HostPort[];
-  /** what the last probe found, at the address that accepted it or the first one that did not */
+  readonly caPath: string | undefined;
+  readonly oldestTls: TlsVersion;
+  readonly alpn: string | undefined;
+  /** what the last probe found, and at which of its addresses */
   readonly verdict: ProbeVerdict | undefined;
   /** of a listener with a `crlfile`: when its lists end */
   readonly revocation: Revocation | undefined;

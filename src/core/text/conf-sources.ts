@@ -2,6 +2,7 @@
 
 import { type BrokerConf, type ConfBridge, type ConfListener, isEncrypted } from '../model/broker-conf.ts';
 import type { ConfFinding, SetSource } from '../model/named-set.ts';
+import { oldestVersion } from '../model/tls-version.ts';
 
 export interface Sources {
   readonly sets: readonly SetSource[];
@@ -42,60 +43,22 @@ interface Found {
 
 function ofBridge(bridge: ConfBridge, ours: (path: string) => string): Found {
   const about = `bridge ${bridge.name}`;
-  const { certfile, keyfile, cafile, capath } = bridge;
-  const say = (problem: string, hint: string): ConfFinding => ({ about, problem, hint });
-  const found = { name: about, role: 'bridge', listensAt: undefined, ...movedBySignal(bridge) } as const;
-  const findings = [
-    ...(bridge.notifications
-      ? []
-      : [
-          say(
-            'has "notifications false": it says nothing of its state, so nothing shows whether it came back',
-            'take that line out, or set notifications_local_only true',
-          ),
-        ]),
-    ...(bridge.insecure
-      ? [
-          say(
-            'has "bridge_insecure true": the name in the certificate of its upstream is not verified, and so it is in the probe',
-            'take that line out, and give the upstream a certificate for its name',
-          ),
-        ]
-      : []),
-  ];
-  if (certfile === undefined || keyfile === undefined || bridge.usesSharedKey) return { findings };
-  if (!isEncrypted(bridge)) {
-    const lost = say(
-      'has a certificate and no bridge_cafile: it connects without TLS',
-      'name the CA of the upstream in bridge_cafile',
-    );
-    return { findings: [...findings, lost] };
-  }
-  if (isInEngine(keyfile)) return { findings: [...findings, say(...ENGINE)] };
-  if (cafile === undefined) {
-    const text =
-      capath === undefined
-        ? 'trusts the authorities of its system'
-        : 'has its CA certificates in bridge_capath';
-    const lost = say(`${text}: its upstream is not probed`, 'name them in bridge_cafile');
-    return {
-      findings: [...findings, lost],
-      set: {
-        ...pathsOf(bridge, ours),
-        ...found,
-        upstreams: [],
-        alpn: bridge.alpn,
-        insecure: bridge.insecure,
-      },
-    };
-  }
+  const { certfile, keyfile } = bridge;
+  const findings = thingsOf(bridge).map(([problem, hint]): ConfFinding => ({ about, problem, hint }));
+  const isSet = certfile !== undefined && keyfile !== undefined && !bridge.usesSharedKey;
+  if (!isSet || !isEncrypted(bridge) || isInEngine(keyfile)) return { findings };
   return {
     findings,
     set: {
       ...pathsOf(bridge, ours),
-      ...found,
-      upstreams: bridge.addresses,
+      caPath: bridge.capath === undefined ? undefined : ours(bridge.capath),
+      name: about,
+      role: 'bridge',
+      listensAt: undefined,
+      ...movedBySignal(bridge),
+      upstreams: whyNotProbed(bridge) === undefined ? bridge.addresses.slice(0, MOST_ADDRESSES) : [],
       alpn: bridge.alpn,
+      oldestTls: oldestVersion(bridge.tlsVersion) ?? 'TLSv1.2',
       insecure: bridge.insecure,
     },
   };
@@ -105,6 +68,66 @@ function ofBridge(bridge: ConfBridge, ours: (path: string) => string): Found {
 function movedBySignal({ name, reloadsAtOnce, remoteClientId, notifications }: ConfBridge) {
   const reportedAs = { name: remoteClientId ?? name, isWhole: remoteClientId !== undefined };
   return { reloadsAtOnce, reportedAs: notifications ? reportedAs : undefined };
+}
+
+/** More addresses of one bridge are not probed. */
+const MOST_ADDRESSES = 16;
+
+/** What is wrong, and what to try. */
+type Thing = readonly [problem: string, hint: string];
+
+/** What stands in the way of proof, or of the bridge itself. */
+function thingsOf(bridge: ConfBridge): Thing[] {
+  const { certfile, keyfile, addresses, tlsVersion } = bridge;
+  const things: Thing[] = [];
+  if (!bridge.notifications)
+    things.push([
+      'has "notifications false": it says nothing of its state, so nothing shows whether it came back',
+      'take that line out, or set notifications_local_only true',
+    ]);
+  if (bridge.insecure)
+    things.push([
+      'has "bridge_insecure true": the name in the certificate of its upstream is not verified, and so it is in the probe',
+      'take that line out, and give the upstream a certificate for its name',
+    ]);
+  if (certfile === undefined || keyfile === undefined || bridge.usesSharedKey) return things;
+  if (!isEncrypted(bridge))
+    return [
+      ...things,
+      [
+        'has a certificate and no bridge_cafile: it connects without TLS',
+        'name the CA of the upstream in bridge_cafile',
+      ],
+    ];
+  if (isInEngine(keyfile)) return [...things, ENGINE];
+  const reason = whyNotProbed(bridge);
+  if (reason !== undefined) return [...things, reason];
+  if (tlsVersion === 'tlsv1.1')
+    things.push([
+      'has bridge_tls_version tlsv1.1: Mosquitto 2.0 offers TLS 1.2 and 1.3 with it, 2.1 does not know it and never connects',
+      'set bridge_tls_version tlsv1.2, which allows both',
+    ]);
+  if (addresses.length > MOST_ADDRESSES)
+    things.push([
+      `has ${addresses.length} addresses: the first ${MOST_ADDRESSES} are probed`,
+      'leave only those that it needs',
+    ]);
+  return things;
+}
+
+/** Undefined: it is probed. */
+function whyNotProbed({ tlsVersion, usesSystemAuthorities }: ConfBridge): Thing | undefined {
+  if (oldestVersion(tlsVersion) === undefined)
+    return [
+      `has bridge_tls_version ${tlsVersion}, which Mosquitto does not know: it never connects`,
+      'set bridge_tls_version tlsv1.2 or tlsv1.3, in lower case',
+    ];
+  if (usesSystemAuthorities)
+    return [
+      'trusts the authorities of its own system (bridge_tls_use_os_certs), which are not seen from here: its upstream is not probed',
+      'name the CA of the upstream in bridge_cafile or bridge_capath, without bridge_tls_use_os_certs',
+    ];
+  return undefined;
 }
 
 function ofListener(
@@ -123,6 +146,7 @@ function ofListener(
     findings: [],
     set: {
       ...pathsOf(listener, ours),
+      caPath: listener.capath === undefined ? undefined : ours(listener.capath),
       crlFile: listener.crlfile === undefined ? undefined : ours(listener.crlfile),
       name: about,
       role: 'listener',
@@ -131,15 +155,16 @@ function ofListener(
       upstreams: [],
       listensAt: addressOf(listener, host),
       alpn: undefined,
+      oldestTls: oldestVersion(listener.tlsVersion) ?? 'TLSv1.2',
       insecure: false,
     },
   };
 }
 
-const ENGINE = [
+const ENGINE: Thing = [
   'has its key in an engine: it is not judged',
   'have its certificate looked after by whoever looks after the key',
-] as const;
+];
 
 /** A listener that is bound to every address is reached on this machine. */
 function addressOf({ port, host: bound }: ConfListener, host: string | undefined) {

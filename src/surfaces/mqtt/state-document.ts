@@ -100,11 +100,11 @@ function setPart<T extends Document['certificates']>({ files, problems, ...other
   };
 }
 
-/** Which of several addresses was asked may change with every probe. */
+/** Which of several addresses was asked may change with every probe; what each said is for those who look closer. */
 function namedPart({ probe, listener, ...set }: NonNullable<Document['sets']>[number]) {
   return {
     ...setPart(set),
-    probe: probe && without(probe, ['address']),
+    probe: probe && without(probe, ['address', 'addresses']),
     listener: listener && without(listener, ['at']),
   };
 }

@@ -1,6 +1,7 @@
 /** Rows of `check` about each set that the broker's configuration names, and about the configuration. */
 
-import { probeSentence } from '../../core/model/probe.ts';
+import { type AddressVerdict, probeSentence } from '../../core/model/probe.ts';
+import { versionsFrom } from '../../core/model/tls-version.ts';
 import { WHY_ANOTHER_OF_SEVERAL } from '../../core/news/listener.ts';
 import { confHint } from '../../core/news/sets.ts';
 import { probeLevel } from '../../core/status/assess.ts';
@@ -79,6 +80,7 @@ function rowsOf(set: NamedSetStatus, certificateRow: (certificate: CertificateSt
     ),
     ...crlRows(set),
     ...listenerRows(set),
+    ...connectionRows(set),
     ...upstreamRows(set),
   ];
 }
@@ -101,19 +103,49 @@ function listenerRows({ name, listener }: NamedSetStatus): Row[] {
   return [{ name, level: 'warning', message: `${what}, not the one on disk`, hint: WHY_ANOTHER_OF_SEVERAL }];
 }
 
+/** What its configuration says of the connection, beside its files. */
+function connectionRows({ name, role, upstreams, caPath, oldestTls, alpn }: NamedSetStatus): Row[] {
+  const verb = role === 'listener' ? 'accepts' : 'offers';
+  const protocol = alpn === undefined ? '' : `, and asks for ${alpn} by ALPN`;
+  const use = role === 'listener' ? 'of clients, looked up at each handshake' : 'of its upstream';
+  const speaks: Row = {
+    name,
+    level: undefined,
+    message: `TLS: ${verb} ${versionsFrom(oldestTls)}${protocol}`,
+  };
+  return [
+    ...(caPath === undefined
+      ? []
+      : [{ name, level: undefined, message: `CA certificates ${use}: in the directory ${caPath}` }]),
+    ...(role === 'listener' || upstreams.length > 0 ? [speaks] : []),
+  ];
+}
+
 function upstreamRows({ name, upstreams, verdict }: NamedSetStatus): Row[] {
   if (upstreams.length === 0) return [];
-  const addresses = upstreams.map(hostPort).join(', ');
-  if (verdict === undefined)
+  if (verdict === undefined) {
+    const addresses = upstreams.map(hostPort).join(', ');
     return [{ name, level: undefined, message: `upstream: ${addresses} was not asked` }];
-  if (verdict.ok)
-    return [{ name, level: 'ok', message: `upstream: ${verdict.address ?? addresses} raised no objection` }];
-  return [
-    {
-      name,
-      level: probeLevel(verdict),
-      message: `upstream: ${probeSentence(verdict)}: ${verdict.cause}, ${verdict.error}`,
-      hint: verdict.hint,
-    },
-  ];
+  }
+  const [first] = upstreams;
+  const { addresses = [{ upstream: first === undefined ? '' : hostPort(first), verdict }] } = verdict;
+  return addresses.map((each): Row => ({ name, ...addressRow(each, verdict.ok) }));
+}
+
+/** One address that works is enough: another one that is down is not judged, one that refuses the set is a warning. */
+function addressRow({ upstream, verdict }: AddressVerdict, isEnough: boolean): Omit<Row, 'name'> {
+  if (verdict.ok) {
+    const seen = [verdict.address === upstream ? undefined : verdict.address, verdict.protocol];
+    const how = seen.filter((each) => each !== undefined).join(', ');
+    return {
+      level: 'ok',
+      message: `upstream: ${upstream} raised no objection${how === '' ? '' : ` (${how})`}`,
+    };
+  }
+  const level = probeLevel(verdict);
+  return {
+    level: !isEnough ? level : level === 'critical' ? 'warning' : undefined,
+    message: `upstream: ${upstream}: ${probeSentence(verdict)}: ${verdict.cause}, ${verdict.error}`,
+    hint: verdict.hint,
+  };
 }

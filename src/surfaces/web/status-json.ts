@@ -4,18 +4,11 @@ import { healthOf } from '../../core/model/broker.ts';
 import type { Moment } from '../../core/model/files.ts';
 import { asksUpstream } from '../../core/model/settings.ts';
 import { assessmentAt, isAlive } from '../../core/status/liveness.ts';
-import {
-  type BrokerStatus,
-  type ListenerStatus,
-  type NamedSetStatus,
-  neverSeen,
-  probeFailures,
-  type SetStatus,
-  type Snapshot,
-} from '../../core/status/snapshot.ts';
+import { type BrokerStatus, neverSeen, probeFailures, type Snapshot } from '../../core/status/snapshot.ts';
 import { hostPort } from '../../core/text/address.ts';
 import { clip } from '../../core/text/clip.ts';
 import { visibleJson } from '../../core/text/printable.ts';
+import { certificatesDocument, confDocument, listenerDocument, namedDocument, time } from './sets-json.ts';
 
 /** Incremented when a field changes its meaning or is removed; a new field does not change the version. */
 export const SCHEMA_VERSION = 1;
@@ -120,68 +113,6 @@ function incomingDocument({ settings, cycle }: Snapshot) {
   };
 }
 
-/** One of the sets that the broker's configuration names. */
-function namedDocument(set: NamedSetStatus) {
-  const { name, role, upstreams, verdict, isPending } = set;
-  return {
-    name,
-    role,
-    pending: isPending,
-    upstreams: upstreams.map(hostPort),
-    crl_next_update: time(set.revocation?.nextUpdateMs),
-    probe: verdict && {
-      ok: verdict.ok,
-      cause: verdict.ok ? undefined : verdict.cause,
-      error: verdict.ok ? undefined : clip(verdict.error),
-      hint: verdict.ok ? undefined : verdict.hint,
-      address: verdict.address,
-    },
-    listener: set.listener && listenerDocument(set.listener),
-    ...certificatesDocument(set),
-  };
-}
-
-function confDocument({ cycle }: Snapshot) {
-  const { conf } = cycle ?? {};
-  return (
-    conf && {
-      path: conf.path,
-      problem: conf.problem && {
-        path: conf.problem.path,
-        line: conf.problem.line,
-        message: clip(conf.problem.text),
-      },
-      findings: conf.findings.map(({ about, problem, hint }) => ({ about, message: problem, hint })),
-    }
-  );
-}
-
-function certificatesDocument(set: SetStatus | undefined) {
-  return {
-    state: set?.files,
-    fingerprint: set?.fingerprint,
-    key_pair: set?.pair,
-    unreadable_by_broker: set?.unreadable?.map(({ file, path, problem, mend }) => {
-      return { file, path, message: clip(problem), hint: mend };
-    }),
-    problems: (set?.complaints ?? []).map(({ file, cause, problem, hint }) => {
-      return { file, cause, message: clip(`${file} ${problem}`), hint };
-    }),
-    files: (set?.certificates ?? []).map((certificate) => ({
-      file: certificate.file,
-      role: certificate.role,
-      subject: certificate.subject,
-      issuer: certificate.issuer,
-      not_before: time(certificate.notBeforeMs),
-      not_after: time(certificate.notAfterMs),
-      days_remaining: certificate.daysRemaining,
-      expires_in_seconds: Math.floor(certificate.expiresInMs / 1_000),
-      expiring_from: time(certificate.expiringFromMs),
-      state: certificate.state,
-    })),
-  };
-}
-
 function upstreamDocument({ settings, cycle, lastProbe, probes, totals }: Snapshot) {
   const { upstream, probeMode } = settings;
   return {
@@ -249,16 +180,6 @@ function seenDocument({
   };
 }
 
-function listenerDocument({ seen, atMs, isCurrent }: ListenerStatus) {
-  return {
-    at: time(atMs),
-    current: isCurrent,
-    subject: seen.ok ? clip(seen.subject) : undefined,
-    not_after: seen.ok ? time(seen.notAfterMs) : undefined,
-    problem: seen.ok ? undefined : clip(seen.problem),
-  };
-}
-
 /** The broker that the last cycle decided about, and the restarts of all. */
 function brokerDocument({ settings, broker, restarts, lastRestartAtMs }: Snapshot) {
   return {
@@ -291,10 +212,4 @@ function totalsDocument({ totals }: Snapshot) {
 
 function round(ms: number): number {
   return Math.round(ms) / 1_000;
-}
-
-/** With milliseconds: programs compare times. A time that no calendar can express counts as unknown. */
-function time(wallMs: number | undefined): string | undefined {
-  if (wallMs === undefined || Number.isNaN(new Date(wallMs).getTime())) return undefined;
-  return new Date(wallMs).toISOString();
 }

@@ -1,6 +1,6 @@
 /** The card of the sets that the broker's configuration names: one line each, and what is wrong with any below it. */
 
-import { probeSentence } from '../../../core/model/probe.ts';
+import { type AddressVerdict, probeSentence } from '../../../core/model/probe.ts';
 import { type Assessment, type Level, probeLevel } from '../../../core/status/assess.ts';
 import { leafOf, type NamedSetStatus, type Snapshot } from '../../../core/status/snapshot.ts';
 import { hostPort } from '../../../core/text/address.ts';
@@ -48,12 +48,18 @@ function faults({ complaints, unreadable, pair, listener, isPending }: NamedSetS
   return html`${words.map((text) => html`<br><span class="tone-warning">${text}</span>`)}`;
 }
 
-/** A bridge: whether its upstream accepts the set. */
+/** A bridge: whether its upstream accepts the set, at each of its addresses. */
 function upstream({ upstreams, verdict }: NamedSetStatus): Markup | undefined {
-  if (upstreams.length === 0 || verdict === undefined) return undefined;
-  const where = verdict.address ?? upstreams.map(hostPort).join(', ');
+  const [first] = upstreams;
+  if (first === undefined || verdict === undefined) return undefined;
+  const { addresses = [{ upstream: verdict.address ?? hostPort(first), verdict }] } = verdict;
+  return html`${addresses.map((each) => address(each, verdict.ok))}`;
+}
+
+/** One address that works is enough. */
+function address({ upstream: where, verdict }: AddressVerdict, isEnough: boolean): Markup {
   if (verdict.ok)
-    return html`<br><span class="quiet">${where} <span class="tone-ok">accepts it</span></span>`;
-  const level: Level = probeLevel(verdict);
-  return html`<br><span class="tone-${level}">${sentenceCase(probeSentence(verdict))}</span> <span class="quiet">${where}</span>`;
+    return html`<br><span class="quiet">${clip(where)} <span class="tone-ok">accepts it</span></span>`;
+  const level: Level = isEnough ? 'warning' : probeLevel(verdict);
+  return html`<br><span class="tone-${level}">${sentenceCase(probeSentence(verdict))}</span> <span class="quiet">${clip(where)}</span>`;
 }
