@@ -16,9 +16,10 @@ export function probeOf(
 ): SetProbe {
   const { caFile, certFile, keyFile, upstreams, alpn, oldestTls, insecure } = source;
   // at the addresses of a listener there is nobody to ask, and it does not mind what its capath holds
-  if (upstreams.length === 0) return createPairProbe({ caFile, certFile, keyFile, timeoutMs }).run;
+  if (upstreams.length === 0)
+    return createPairProbe({ caFile, certFile, keyFile, timeoutMs, isOfConf: true }).run;
   const { caPath } = source;
-  const files = { caFile, caPath, certFile, keyFile };
+  const files = { caFile, caPath, certFile, keyFile, isOfConf: true };
   const probes = upstreams.map(({ host, port }) => ({
     upstream: hostPort({ host, port }),
     run: createTlsProbe({

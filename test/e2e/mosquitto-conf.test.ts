@@ -9,12 +9,12 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { MOSQUITTO } from '../../lab/broker-image.ts';
 import { createAuthority } from '../../lab/certificates.ts';
 import { type BrokerConf, isEncrypted } from '../../src/core/model/broker-conf.ts';
-import type { ConfFile, Dialect } from '../../src/core/text/conf-scope.ts';
+import type { ConfFile } from '../../src/core/text/conf-scope.ts';
 import { type ReadConf, readConfAs } from '../../src/core/text/mosquitto-conf.ts';
-import { all, MOSQUITTO_2_1, program, ROOT, skipped } from '../support/needs.ts';
+import { DIALECT, MOSQUITTO_VERSION } from '../support/mosquitto-version.ts';
+import { all, program, ROOT, skipped } from '../support/needs.ts';
 
 const NEED = all(ROOT, program('strace'), program('unshare'));
-const DIALECT: Dialect = MOSQUITTO_2_1.ok ? '2.1' : '2.0';
 
 const authority = await createAuthority({ cn: 'CA' });
 const server = await authority.issue({ cn: 'broker', sans: ['localhost'], key: 'rsa-2048' });
@@ -247,7 +247,7 @@ const layout: fc.Arbitrary<Layout> = fc
   });
 
 describe.skipIf(!NEED.ok)(`a configuration${skipped(NEED)}`, () => {
-  test(`is read as Mosquitto ${DIALECT} reads it`, async () => {
+  test(`is read as Mosquitto ${MOSQUITTO_VERSION} reads it`, async () => {
     const layouts = fc.sample(layout, Number(process.env['CONFS'] ?? 25));
     const kinds = { runs: 0, stops: 0 };
     for (const [index, each] of layouts.entries()) {

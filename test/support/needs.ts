@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { describe } from 'vitest';
 import { MOSQUITTO } from '../../lab/broker-image.ts';
 import { answersPing } from '../../lab/engine-api.ts';
+import { isAtLeast, MOSQUITTO_VERSION } from './mosquitto-version.ts';
 
 export type Need = { readonly ok: true } | { readonly ok: false; readonly reason: string };
 
@@ -47,13 +48,9 @@ export const LOGGED_DISK: Need = all(
 );
 
 /** Mosquitto 2.1 or newer: it knows `bridge_reload_type`. */
-export const MOSQUITTO_2_1: Need = isMosquitto21() ? { ok: true } : missing('needs Mosquitto 2.1');
-
-function isMosquitto21(): boolean {
-  const [, major, minor] =
-    /version (\d+)\.(\d+)/.exec(spawnSync(MOSQUITTO ?? 'mosquitto', ['-h']).stdout?.toString() ?? '') ?? [];
-  return Number(major) > 2 || (Number(major) === 2 && Number(minor) >= 1);
-}
+export const MOSQUITTO_2_1: Need = isAtLeast(MOSQUITTO_VERSION, '2.1')
+  ? { ok: true }
+  : missing('needs Mosquitto 2.1');
 
 /** All of them. */
 export function all(...needs: readonly Need[]): Need {

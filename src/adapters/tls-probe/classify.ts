@@ -99,7 +99,7 @@ function flood(error: FloodError, { address, upstream }: Scene): Fault {
   const where = hostPort({ host: address, port: upstream.port });
   return {
     cause: 'protocol',
-    hint: `${where} sends without end, which no MQTT broker does: check the port in UPSTREAM_ADDR`,
+    hint: `${where} sends without end, which no MQTT broker does: check the port in ${upstream.wording.address}`,
     error: errorLine(error),
   };
 }
@@ -148,7 +148,7 @@ function curveHint({ seen, credentials: { keyCurve }, target }: Scene): string |
 
 function sniRejected(error: Error, { upstream, target }: Scene): Fault {
   const said = upstream.sni === '' ? 'without a server name' : `by the name ${upstream.sni}`;
-  const hint = `${target.host} does not want to be called ${said}: set TLS_SNI to a name that it serves (${nameOfAlert(112)})`;
+  const hint = `${target.host} does not want to be called ${said}: ${upstream.wording.takeName} that it serves (${nameOfAlert(112)})`;
   return { cause: 'sni_rejected', hint, error: openSslReason(error) };
 }
 
@@ -162,8 +162,8 @@ function protocolHint(error: Error | undefined, alert: number | undefined, scene
     return `${where} and this OpenSSL have no cipher, curve or signature in common, or it has no certificate for the name that it is asked for: look at its TLS settings (${nameOfAlert(40)})`;
   if (alert === 120)
     return scene.upstream.alpn === undefined
-      ? `${where} asks for a protocol by ALPN: set TLS_ALPN to what bridge_alpn says (${nameOfAlert(120)})`
-      : `${where} does not speak the protocol ${scene.upstream.alpn} that it is asked for by ALPN: compare TLS_ALPN with bridge_alpn (${nameOfAlert(120)})`;
+      ? `${where} asks for a protocol by ALPN: ${scene.upstream.wording.setAlpn} (${nameOfAlert(120)})`
+      : `${where} does not speak the protocol ${scene.upstream.alpn} that it is asked for by ALPN: ${scene.upstream.wording.compareAlpn} (${nameOfAlert(120)})`;
   if (alert !== undefined) return `${where} breaks the handshake off with ${nameOfAlert(alert)}: see its log`;
   if (error !== undefined && isOpenSslError(error)) return refusalHint(openSslReason(error), where, scene);
   if (scene.hasAnswered) {
@@ -219,11 +219,12 @@ function verificationHint(cause: ProbeCause, code: string, error: Error, scene: 
 }
 
 function nameHint(error: Error, { upstream }: Scene): string {
+  const { takeName, bridgeToo } = upstream.wording;
   const names = isNameMismatch(error) ? error.names : '';
   const sent = `the server's certificate is not for ${upstream.identity}`;
   return names === ''
-    ? `${sent}: set TLS_SNI to the name that it is for, or have it issued again`
-    : `${sent} but for ${names}: if this is the right server, set TLS_SNI to a name that it is for, and the address of the bridge too`;
+    ? `${sent}: ${takeName} that it is for, or have it issued again`
+    : `${sent} but for ${names}: if this is the right server, ${takeName} that it is for${bridgeToo}`;
 }
 
 function datesHint(code: string, { seen, nowMs, target }: Scene): string {

@@ -15,10 +15,13 @@ import {
 import { type CertificateUse, type ParsedCertificate, parseCertificates } from '../../system/x509.ts';
 import { contextOf, fault, weakDigest } from './secure-context.ts';
 import { type FailedStep, failed, type Limit, passed, type Step, withinPromise } from './step.ts';
-import type { ProbeTarget } from './target.ts';
+import { type ProbeTarget, type Wording, wordingOf } from './target.ts';
 
 /** The set of a listener may have no CA certificates at all. */
-export type CredentialPaths = Pick<ProbeTarget, 'caFile' | 'caPath' | 'certFile' | 'keyFile' | 'oldestTls'>;
+export type CredentialPaths = Pick<
+  ProbeTarget,
+  'caFile' | 'caPath' | 'certFile' | 'keyFile' | 'oldestTls' | 'isOfConf'
+>;
 
 /** The result of the files phase: what the handshake needs, and what explains its outcome. */
 export interface Credentials {
@@ -112,20 +115,21 @@ function judge(
   files: { ca: FileRead | undefined; cert: FileRead; key: FileRead; look: DirectoryLook | undefined },
   nowMs: number,
 ): Step<Kept> {
+  const wording = wordingOf(paths);
   const ca =
     paths.caFile === undefined || files.ca === undefined
       ? NO_AUTHORITIES
-      : certificatesOf(paths.caFile, files.ca, 'authorities');
+      : certificatesOf(paths.caFile, files.ca, 'authorities', wording);
   if (!ca.ok) return ca;
   const found = foundIn(paths, files.look);
   if (!found.ok) return found;
   const authorities = [...ca.value.certificates, ...found.value];
-  const cert = certificatesOf(paths.certFile, files.cert, 'chain');
+  const cert = certificatesOf(paths.certFile, files.cert, 'chain', wording);
   if (!cert.ok) return cert;
   const [leaf] = cert.value.certificates;
   const late = leaf === undefined ? undefined : outOfDate(paths.certFile, leaf, nowMs);
   if (late !== undefined) return late;
-  const key = privateKeyOf(paths.keyFile, files.key);
+  const key = privateKeyOf(paths.keyFile, files.key, wording);
   if (!key.ok) return key;
   const weak = weakDigest(paths.certFile, cert.value.certificates);
   if (weak !== undefined) return weak;
@@ -164,16 +168,20 @@ function foundIn(
   return fault(caPath, look.problem, caDirectoryHint(caPath, look));
 }
 
-function certificatesOf(file: string, read: FileRead, use: CertificateUse) {
-  if (!read.ok) return unusable(file, read);
+function certificatesOf(file: string, read: FileRead, use: CertificateUse, wording: Wording) {
+  if (!read.ok) return unusable(file, read, wording);
   const parsed = parseCertificates(read.bytes, use);
   if (!parsed.ok) return fault(file, parsed.problem, `${file} ${parsed.problem}`);
   return passed({ identities: [read.identity], certificates: parsed.certificates });
 }
 
-function unusable(file: string, { problem, kind }: Exclude<FileRead, { ok: true }>): FailedStep {
+function unusable(
+  file: string,
+  { problem, kind }: Exclude<FileRead, { ok: true }>,
+  wording: Wording,
+): FailedStep {
   const hints: Partial<Record<typeof kind, string>> = {
-    missing: `put ${file} in place, or check CERT_DIR and the file names`,
+    missing: `put ${file} in place, or check ${wording.files}`,
     unreadable: `give this user the right to read ${file} (owner, group and mode of the file and its directories)`,
   };
   return fault(file, problem, hints[kind] ?? `put a regular PEM file in the place of ${file}`);
@@ -198,12 +206,12 @@ function outOfDate(file: string, leaf: ParsedCertificate, nowMs: number): Failed
   return undefined;
 }
 
-function privateKeyOf(file: string, read: FileRead) {
+function privateKeyOf(file: string, read: FileRead, wording: Wording) {
   if (!read.ok && read.kind === 'unreadable') {
     const hint = `the private key was not judged: let this user read ${file} (group or ACL), or set ENABLE_TLS_PROBE=false`;
     return failed({ cause: 'local_file', hint, error: `${file} ${read.problem}`, file, keyUnreadable: true });
   }
-  if (!read.ok) return unusable(file, read);
+  if (!read.ok) return unusable(file, read, wording);
   const found = parsePrivateKey(read.bytes);
   if (!found.ok) return fault(file, found.problem, KEY_HINTS[found.kind](file));
   return passed({ identity: read.identity, pem: read.bytes, key: found.key });

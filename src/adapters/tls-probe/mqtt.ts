@@ -106,7 +106,7 @@ function judge(packet: Inbound): Step<undefined> {
 function noMqtt(problem: string): Fault {
   return {
     cause: 'protocol',
-    hint: 'the handshake is fine, but what answers is no MQTT broker: check the port in UPSTREAM_ADDR',
+    hint: 'the handshake is fine, but what answers is no MQTT broker: is this the right port?',
     error: `no MQTT: ${problem}`,
   };
 }

@@ -31,7 +31,7 @@ export function needsResolver(upstream: Upstream): boolean {
 export function createResolver(upstream: Upstream, resolve: Resolve) {
   let underWay: Promise<Step<readonly string[]>> | undefined;
   const lookUp = () => {
-    underWay ??= resolveName(upstream.host, resolve).finally(() => {
+    underWay ??= resolveName(upstream, resolve).finally(() => {
       underWay = undefined;
     });
     return underWay;
@@ -39,20 +39,21 @@ export function createResolver(upstream: Upstream, resolve: Resolve) {
   return (limit: Limit) => withinPromise(limit, () => silent(upstream.host, limit.ms), lookUp);
 }
 
-async function resolveName(name: string, resolve: Resolve): Promise<Step<readonly string[]>> {
+async function resolveName(upstream: Upstream, resolve: Resolve): Promise<Step<readonly string[]>> {
+  const name = upstream.host;
   try {
     const addresses = await resolve(name);
-    return addresses.length > 0 ? passed(addresses) : unknownName(name, `no address for ${name}`);
+    return addresses.length > 0 ? passed(addresses) : unknownName(upstream, `no address for ${name}`);
   } catch (error) {
     const message = messageOf(error);
-    if (codeOf(error) === 'ENOTFOUND') return unknownName(name, message);
+    if (codeOf(error) === 'ENOTFOUND') return unknownName(upstream, message);
     const hint = `the resolver gave no answer for ${name}: check /etc/resolv.conf and whether its name server is reachable`;
     return failed({ cause: 'dns', hint, error: message });
   }
 }
 
-function unknownName(name: string, error: string): Step<never> {
-  const hint = `the name ${name} is not known: check the host in UPSTREAM_ADDR, /etc/hosts and the resolver`;
+function unknownName({ host, wording }: Upstream, error: string): Step<never> {
+  const hint = `the name ${host} is not known: check the host in ${wording.address}, /etc/hosts and the resolver`;
   return failed({ cause: 'dns', hint, error });
 }
 

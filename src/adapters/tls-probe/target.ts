@@ -21,6 +21,8 @@ export interface ProbeTarget {
   readonly oldestTls?: TlsVersion | undefined;
   /** the name in the server's certificate is not verified, as with `bridge_insecure true` */
   readonly insecure?: boolean;
+  /** files and upstream are those of a `mosquitto.conf`: hints name its lines, and no settings */
+  readonly isOfConf?: boolean;
   /** one budget in milliseconds for files, DNS, TCP and the handshake */
   readonly timeoutMs: number;
   readonly mode: 'handshake' | 'mqtt';
@@ -36,6 +38,40 @@ export interface Upstream {
   readonly alpn: string | undefined;
   readonly oldestTls: TlsVersion;
   readonly insecure: boolean;
+  readonly wording: Wording;
+}
+
+/** What the operator changes, for hints. */
+export interface Wording {
+  readonly address: string;
+  readonly files: string;
+  /** continues with `that it is for` */
+  readonly takeName: string;
+  readonly bridgeToo: string;
+  readonly setAlpn: string;
+  readonly compareAlpn: string;
+}
+
+const OF_SETTINGS: Wording = {
+  address: 'UPSTREAM_ADDR',
+  files: 'CERT_DIR and the file names',
+  takeName: 'set TLS_SNI to a name',
+  bridgeToo: ', and the address of the bridge too',
+  setAlpn: 'set TLS_ALPN to what bridge_alpn says',
+  compareAlpn: 'compare TLS_ALPN with bridge_alpn',
+};
+
+const OF_CONF: Wording = {
+  address: 'the address of the connection',
+  files: 'its path in mosquitto.conf, MOSQUITTO_CONF_MAP and the mount',
+  takeName: 'give the connection an address by a name',
+  bridgeToo: '',
+  setAlpn: 'set bridge_alpn to the one that it speaks',
+  compareAlpn: 'set bridge_alpn to the one that it speaks',
+};
+
+export function wordingOf({ isOfConf }: Pick<ProbeTarget, 'isOfConf'>): Wording {
+  return isOfConf === true ? OF_CONF : OF_SETTINGS;
 }
 
 /** Where the CA certificates are, for people. */
@@ -56,6 +92,7 @@ export function upstreamOf(target: ProbeTarget): Upstream {
     alpn: target.alpn,
     oldestTls: target.oldestTls ?? 'TLSv1.2',
     insecure: target.insecure === true,
+    wording: wordingOf(target),
   };
 }
 

@@ -1,9 +1,18 @@
 /** The options of a bridge, as far as they are about its certificates and its upstream. */
 
 import { atoi, wordsOf } from './conf-lines.ts';
-import { type BridgeDraft, booleanFor, type Context, type Handler, Stop, textFor } from './conf-scope.ts';
+import {
+  type BridgeDraft,
+  booleanFor,
+  type Context,
+  type Handler,
+  Stop,
+  sinceDialect,
+  textFor,
+  wordFor,
+} from './conf-scope.ts';
 
-function bridgeOf({ scope, line, at }: Context): BridgeDraft {
+export function bridgeOf({ scope, line, at }: Context): BridgeDraft {
   if (scope.bridge === undefined) throw new Stop(at, `has ${line.option} before any connection`);
   return scope.bridge;
 }
@@ -24,7 +33,9 @@ function bridgeFile(key: 'cafile' | 'capath' | 'certfile' | 'keyfile'): Handler 
     const bridge = bridgeOf(context);
     if (bridge.identity !== undefined || bridge.psk !== undefined)
       throw new Stop(context.at, 'has certificates and a shared key for one bridge');
-    bridge[key] = textFor(context, bridge[key]);
+    // of 2.1 the last key counts
+    const isLast = key === 'keyfile' && context.reading.dialect === '2.1';
+    bridge[key] = textFor(context, isLast ? undefined : bridge[key]);
   };
 }
 
@@ -92,15 +103,36 @@ function connection({ reading, scope, line, at }: Context): void {
 }
 
 function topic(context: Context): void {
-  const { line, at } = context;
+  const { at } = context;
   const bridge = bridgeOf(context);
-  const [pattern, direction, qos] = wordsOf(line.rest);
-  if (pattern === undefined) throw new Stop(at, 'has a topic without a pattern');
+  const { pattern, others } = patternOf(context);
+  const [direction, qos, ...prefixes] = others;
   if (direction !== undefined && !/^(?:out|in|both)$/i.test(direction))
     throw new Stop(at, `has the topic direction ${direction}`);
   const level = qos === undefined ? 0 : atoi(qos) & 0xff;
   if (level > 2) throw new Stop(at, `has the topic QoS ${qos}`);
+  const [local, remote] = qos?.startsWith('#') ? [] : prefixes.slice(0, 2).map(prefixIn);
+  const wild = [local, remote].find((prefix) => prefix !== undefined && /[+#]/.test(prefix));
+  if (wild !== undefined) throw new Stop(at, `has the topic prefix ${wild}, with a wildcard`);
+  if (pattern === '""' && (local === undefined || remote === undefined))
+    throw new Stop(at, 'has a topic without a pattern and without both prefixes');
   bridge.topics += 1;
+}
+
+/** 2.1 takes a pattern with blanks in quotes. */
+function patternOf(context: Context): { pattern: string; others: readonly string[] } {
+  const { reading, line, at } = context;
+  const [pattern = wordFor(context), ...others] = wordsOf(line.rest);
+  if (reading.dialect !== '2.1' || !/^"[^"]/.test(pattern)) return { pattern, others };
+  const [, rest = ''] = /^ *[^ ]+ (.*)$/s.exec(line.rest ?? '') ?? [];
+  const [, inner, after] = /^"*([^"]+)"(.*)$/s.exec(rest) ?? [];
+  if (after === undefined) throw new Stop(at, `has the topic ${pattern} without its closing quote`);
+  return { pattern: `${pattern.slice(1)} ${inner}`, others: wordsOf(after) };
+}
+
+/** Undefined: none. */
+function prefixIn(word: string): string | undefined {
+  return word === '""' || word.startsWith('#') ? undefined : word;
 }
 
 /** By name. */
@@ -120,24 +152,27 @@ export const BRIDGE_OPTIONS: readonly (readonly [string, Handler])[] = [
   ['clientid', bridgeText('remoteClientId')],
   ['remote_clientid', bridgeText('remoteClientId')],
   ['bridge_insecure', bridgeFlag('insecure')],
-  ['bridge_tls_use_os_certs', bridgeFlag('usesSystemAuthorities')],
+  ['bridge_tls_use_os_certs', sinceDialect('2.1', bridgeFlag('usesSystemAuthorities'))],
   ['notifications', bridgeFlag('notifications')],
   ['notifications_local_only', bridgeFlag('notificationsLocalOnly')],
   [
     'bridge_reload_type',
-    (context) => {
-      const [word] = wordsOf(context.line.rest);
+    sinceDialect('2.1', (context) => {
+      const bridge = bridgeOf(context);
+      const word = wordFor(context);
       if (word !== 'lazy' && word !== 'immediate')
         throw new Stop(context.at, 'has bridge_reload_type without lazy or immediate');
-      bridgeOf(context).reloadsAtOnce = word === 'immediate';
-    },
+      bridge.reloadsAtOnce = word === 'immediate';
+    }),
   ],
   [
     'start_type',
     (context) => {
-      const [word] = wordsOf(context.line.rest);
-      if (word === undefined) throw new Stop(context.at, 'has start_type without a value');
-      bridgeOf(context).startType = word;
+      const bridge = bridgeOf(context);
+      const word = wordFor(context);
+      if (!['automatic', 'lazy', 'once'].includes(word))
+        throw new Stop(context.at, `has start_type ${word}, not automatic, lazy or once`);
+      bridge.startType = word;
     },
   ],
 ];

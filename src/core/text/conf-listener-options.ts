@@ -13,7 +13,7 @@ import {
 } from './conf-scope.ts';
 
 /** The one that the line is about: the last one of this file, or the default one. */
-function listenerOf(context: Context): ListenerDraft {
+export function listenerOf(context: Context): ListenerDraft {
   const { scope } = context;
   // 2.1 makes the default one where it is needed, and goes on with it
   scope.listener ??= defaultListener(context);
@@ -48,15 +48,15 @@ function newListener(at: ConfPlace, port: number, host?: string): ListenerDraft 
 /** A path of a listener: 2.0 takes it once, of 2.1 the last one counts. */
 function listenerText(key: 'certfile' | 'keyfile' | 'cafile' | 'capath' | 'crlfile'): Handler {
   return (context) => {
-    const listener = named(context, key === 'cafile');
+    const listener = namedListener(context, key === 'cafile');
     if (listener.usesSharedKey && (key === 'cafile' || key === 'certfile'))
       throw new Stop(context.at, 'has certificates and a shared key for one listener');
-    listener[key] = textFor(context, context.reading.dialect === '2.0' ? listener[key] : undefined);
+    listener[key] = textFor(context, context.reading.dialect === '2.1' ? undefined : listener[key]);
   };
 }
 
 /** 2.1 has no default listener for some options. */
-function named(context: Context, isStrict: boolean): ListenerDraft {
+export function namedListener(context: Context, isStrict: boolean): ListenerDraft {
   const { reading, scope, line, at } = context;
   if (isStrict && reading.dialect === '2.1' && scope.listener === undefined)
     throw new Stop(at, `has ${line.option} before any listener`);
@@ -110,7 +110,7 @@ export const LISTENER_OPTIONS: readonly (readonly [string, Handler])[] = [
   [
     'tls_version',
     (context) => {
-      const made = named(context, true);
+      const made = namedListener(context, true);
       made.tlsVersion = textFor(context, made.tlsVersion);
     },
   ],

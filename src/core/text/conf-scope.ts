@@ -3,8 +3,9 @@
 import type { ConfBridge, ConfListener, ConfPlace } from '../model/broker-conf.ts';
 import { atoi, type ConfLine, strtol, textOf, wordsOf } from './conf-lines.ts';
 
-/** The two read some lines in different ways. */
-export type Dialect = '2.0' | '2.1';
+/** Versions that read some lines in different ways, each up to the next; the oldest is 2.0.11. */
+export const DIALECTS = ['2.0', '2.0.21', '2.1'] as const;
+export type Dialect = (typeof DIALECTS)[number];
 
 export interface ConfFile {
   readonly path: string;
@@ -36,6 +37,10 @@ export interface Reading {
   defaultListener: ListenerDraft | undefined;
   /** no line names a port or an address: 2.1 then listens on 1883 of this machine only, without TLS */
   isLocalOnly: boolean;
+  /** `per_listener_settings` */
+  isPerListener: boolean;
+  /** what has a text already: of a bridge, of a listener, or of the broker itself */
+  readonly given: Map<object, Set<string>>;
   readonly included: (directory: string) => Included;
   /** reads a file in a scope of its own */
   readonly readFile: (file: ConfFile, level: number) => void;
@@ -47,6 +52,10 @@ export interface Scope {
   readonly level: number;
   bridge: BridgeDraft | undefined;
   listener: ListenerDraft | undefined;
+  /** a line of it was about who may do what */
+  isSecured: boolean;
+  /** a line of it has loaded a plugin */
+  hasPlugin: boolean;
 }
 
 /** One line, in its place. */
@@ -80,11 +89,42 @@ export function booleanFor({ line, at }: Context): boolean {
   throw new Stop(at, `has ${line.option} without true or false`);
 }
 
-/** A number of `conf__parse_int`. */
-export function numberFor({ reading, line, at }: Context): number {
+/** A text that one owner has only once: a bridge, a listener, or the broker itself. */
+export function onceFor(context: Context, owner: object, name: string): string {
+  const given = context.reading.given.get(owner) ?? new Set();
+  context.reading.given.set(owner, given);
+  const text = textFor(context, given.has(name) ? '' : undefined);
+  given.add(name);
+  return text;
+}
+
+/** The first word of the value. */
+export function wordFor({ line, at }: Context): string {
   const [word] = wordsOf(line.rest);
   if (word === undefined) throw new Stop(at, `has ${line.option} without a value`);
-  const value = reading.dialect === '2.0' ? atoi(word) : strtol(word);
+  return word;
+}
+
+/** A number of `conf__parse_int`. */
+export function numberFor(context: Context): number {
+  return numberIn(context, wordFor(context));
+}
+
+/** The same for any word of the value. */
+export function numberIn({ reading, line, at }: Context, word: string): number {
+  if (reading.dialect !== '2.1') return atoi(word);
+  const value = strtol(word);
   if (value === undefined) throw new Stop(at, `has ${line.option} ${word}, which is no number`);
+  if (Math.abs(value) > 0x7fff_ffff) throw new Stop(at, `has ${line.option} ${word}, which is out of range`);
   return value;
+}
+
+/** An option that this version does not know. */
+export function sinceDialect(since: Dialect, handler: Handler): Handler {
+  return (context) => {
+    const { reading, line, at } = context;
+    if (DIALECTS.indexOf(reading.dialect) < DIALECTS.indexOf(since))
+      throw new Stop(at, `has ${line.option}, which Mosquitto before ${since} does not know`);
+    handler(context);
+  };
 }

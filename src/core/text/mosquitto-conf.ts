@@ -1,16 +1,20 @@
 /**
- * Reads a `mosquitto.conf` as Mosquitto does (src/conf.c of 2.0.11 and 2.1.2), as far as certificates, listeners and
- * bridges are concerned. Options that have no part in that are passed over, also unknown ones.
+ * Reads a `mosquitto.conf` as Mosquitto does (src/conf.c of 2.0.11, 2.0.21 and 2.1.2): what it says of certificates,
+ * listeners and bridges, and where the broker would stop. Options that none of these versions knows are passed over.
  */
 
 import type { BrokerConf, ConfBridge, ConfPlace, ConfReading } from '../model/broker-conf.ts';
+import { oldestVersion } from '../model/tls-version.ts';
 import { BRIDGE_OPTIONS } from './conf-bridge-options.ts';
 import { type ConfLine, linesOf } from './conf-lines.ts';
 import { LISTENER_OPTIONS } from './conf-listener-options.ts';
+import { OTHER_OPTIONS } from './conf-other-options.ts';
+import { PLUGIN_OPTIONS, pluginOption } from './conf-plugin-options.ts';
 import {
   type BridgeDraft,
   type ConfFile,
   type Context,
+  DIALECTS,
   type Dialect,
   type Handler,
   type Included,
@@ -32,6 +36,8 @@ export function readConfAs(
     listeners: [],
     defaultListener: undefined,
     isLocalOnly: true,
+    isPerListener: false,
+    given: new Map(),
     included,
     readFile: (file, level) => readFile(reading, file, level),
   };
@@ -63,12 +69,11 @@ export interface ReadConf {
 
 /** Which version runs is not known: what one of them takes is taken, and the newer one's reading where both do. */
 export function readConf(main: ConfFile, included: (directory: string) => Included): ReadConf {
-  const [newer, older] = (['2.1', '2.0'] as const).map((dialect) => readConfAs(dialect, main, included)) as [
-    ConfReading,
-    ConfReading,
-  ];
-  if (!newer.ok) return { reading: older.ok ? older : newer, isAmbiguous: false };
-  return { reading: newer, isAmbiguous: older.ok && !isSame(newer.conf, older.conf) };
+  const readings = DIALECTS.toReversed().map((dialect) => readConfAs(dialect, main, included));
+  const [newest, ...olderOnes] = readings.filter((reading) => reading.ok);
+  // where none takes it, what the newest says of it
+  if (newest === undefined) return { reading: readConfAs('2.1', main, included), isAmbiguous: false };
+  return { reading: newest, isAmbiguous: olderOnes.some(({ conf }) => !isSame(newest.conf, conf)) };
 }
 
 /** The order of the listeners makes no difference. */
@@ -82,7 +87,14 @@ function isSame(a: BrokerConf, b: BrokerConf): boolean {
 }
 
 function readFile(reading: Reading, { path, text }: ConfFile, level: number): void {
-  const scope: Scope = { path, level, bridge: undefined, listener: undefined };
+  const scope: Scope = {
+    path,
+    level,
+    bridge: undefined,
+    listener: undefined,
+    isSecured: false,
+    hasPlugin: false,
+  };
   for (const line of linesOf(text)) readLine(reading, scope, line);
 }
 
@@ -93,7 +105,7 @@ function readLine(reading: Reading, scope: Scope, line: ConfLine): void {
   if (known !== option && known !== undefined && OPTIONS.has(known)) {
     throw new Stop(at, `has a tab after ${known}, where Mosquitto takes only blanks`);
   }
-  OPTIONS.get(option)?.({ reading, scope, line, at });
+  handlerOf(option)?.({ reading, scope, line, at });
 }
 
 function checkBridge({ name, at, addresses, topics, identity, psk }: BridgeDraft): void {
@@ -103,14 +115,16 @@ function checkBridge({ name, at, addresses, topics, identity, psk }: BridgeDraft
     throw new Stop(at, `has connection ${name} with only one of bridge_identity and bridge_psk`);
 }
 
-/** What 2.1 looks for when it has read everything; 2.0 starts, and ends when it cannot load a key. */
+/** What the broker looks for when it has read everything; 2.0 before 2.0.21 starts, and ends when it cannot load a key. */
 function checkListener(
   dialect: Dialect,
-  { at, port, certfile, keyfile, cafile, capath, engine }: ListenerDraft,
+  { at, port, certfile, keyfile, cafile, capath, engine, tlsVersion }: ListenerDraft,
 ): void {
   const hasEngine = dialect === '2.0' && engine !== undefined;
   if (certfile !== undefined && keyfile === undefined && !hasEngine)
     throw new Stop(at, `has listener ${port} with a certfile and without a keyfile`);
+  if (certfile !== undefined && keyfile !== undefined && oldestVersion(tlsVersion) === undefined)
+    throw new Stop(at, `has listener ${port} with tls_version ${tlsVersion}, which Mosquitto does not know`);
   if (dialect === '2.0' || certfile !== undefined) return;
   if (keyfile !== undefined) throw new Stop(at, `has listener ${port} with a keyfile and without a certfile`);
   if (cafile !== undefined || capath !== undefined)
@@ -124,7 +138,7 @@ function finished({ topics: _topics, identity: _identity, psk: _psk, ...bridge }
 function includeDirectory({ reading, scope, line, at }: Context): void {
   if (scope.level > 0) {
     // 2.0 passes over it
-    if (reading.dialect === '2.0') return;
+    if (reading.dialect !== '2.1') return;
     throw new Stop(at, 'has include_dir in a file that is included itself');
   }
   if (line.rest === undefined) throw new Stop(at, 'has include_dir without a directory');
@@ -133,8 +147,20 @@ function includeDirectory({ reading, scope, line, at }: Context): void {
   for (const file of files) reading.readFile(file, scope.level + 1);
 }
 
-/** Options that are not listed here have no part in that. */
+/** Every option of one of the versions. */
+export function knownOptions(): readonly string[] {
+  return [...OPTIONS.keys()];
+}
+
+/** Undefined: an option of a version that is not known here, which is passed over. */
+function handlerOf(option: string): Handler | undefined {
+  return OPTIONS.get(option) ?? (/^(?:auth|plugin)_opt_/.test(option) ? pluginOption : undefined);
+}
+
+/** By name; what those of `OTHER_OPTIONS` say is not kept, only whether the broker would stop at them. */
 const OPTIONS: ReadonlyMap<string, Handler> = new Map([
+  ...OTHER_OPTIONS,
+  ...PLUGIN_OPTIONS,
   ['include_dir', includeDirectory],
   ...BRIDGE_OPTIONS,
   ...LISTENER_OPTIONS,

@@ -84,3 +84,16 @@ describe('with bridge_capath, the probe', () => {
     expect((await probed(join(path, 'none'), file)).ok).toBe(true);
   });
 });
+
+test('a probe of what a mosquitto.conf says names its lines in hints, and no settings', async () => {
+  const verdict = await runProbe(set, {
+    port: await server(),
+    serverName: 'elsewhere.example.com',
+    isOfConf: true,
+    internals,
+  });
+  expect(verdict).toMatchObject({
+    cause: 'server_name_mismatch',
+    hint: expect.stringMatching(/give the connection an address by a name that it is for$/),
+  });
+});
