@@ -38,7 +38,11 @@ export interface CaDirectoryProblem {
   readonly kind: Exclude<FileProblemKind, 'too_large' | 'not_a_regular_file'> | 'changing' | 'unparsable';
   /** continues the directory's name */
   readonly problem: string;
+  /** what to do about it */
+  readonly hint: string;
 }
+
+type Fault = Omit<CaDirectoryProblem, 'hint'>;
 
 export interface CaDirectory<T> {
   /** One look. It never throws, and reads the files again only if one of them may have changed. */
@@ -60,19 +64,23 @@ export function createCaDirectory<T>(
   return {
     async look() {
       const seen = await see(path);
-      if ('ok' in seen) return seen;
+      if ('ok' in seen) return told(path, seen);
       if (kept?.ok === true && kept.identity === seen.identity) return kept;
-      const found = judged(seen, await read(path, seen.names), judge);
+      const found = await read(path, seen.names);
       const again = await see(path);
       if ('ok' in again || again.identity !== seen.identity)
-        return { ok: false, kind: 'changing', problem: 'changes while it is read' };
-      kept = found.ok && Date.now() - seen.newestCtimeMs > FRESH_MS ? found : undefined;
-      return found;
+        return told(path, { ok: false, kind: 'changing', problem: 'changes while it is read' });
+      if ('ok' in found) return told(path, found);
+      const { names, identity, newestCtimeMs } = seen;
+      const { certificates, ignored } = found;
+      const look = { ok: true, names, identity, newestCtimeMs, value: judge(certificates), ignored } as const;
+      kept = Date.now() - newestCtimeMs > FRESH_MS ? look : undefined;
+      return look;
     },
   };
 }
 
-async function see(path: string): Promise<Seen | CaDirectoryProblem> {
+async function see(path: string): Promise<Seen | Fault> {
   const names = await namesIn(path);
   if ('ok' in names) return names;
   if (names.length > MOST_FILES) return tooMuch(`more than ${MOST_FILES} files`);
@@ -87,7 +95,7 @@ async function see(path: string): Promise<Seen | CaDirectoryProblem> {
   };
 }
 
-function tooMuch(what: string): CaDirectoryProblem {
+function tooMuch(what: string): Fault {
   return { ok: false, kind: 'io_error', problem: `holds ${what} of CA certificates` };
 }
 
@@ -98,7 +106,7 @@ function stampOf(look: FileLook | undefined): string {
 }
 
 /** The names that OpenSSL would try, those of one hash together. */
-async function namesIn(path: string): Promise<string[] | CaDirectoryProblem> {
+async function namesIn(path: string): Promise<string[] | Fault> {
   try {
     const found = new Set((await readdir(path)).filter((name) => /^[\da-f]{8}\.\d{1,4}$/.test(name)));
     const hashes = [...new Set([...found].map((name) => name.slice(0, 8)))].toSorted();
@@ -116,22 +124,12 @@ async function namesIn(path: string): Promise<string[] | CaDirectoryProblem> {
   }
 }
 
-function judged<T>(
-  { names, identity, newestCtimeMs }: Seen,
-  found: Found | CaDirectoryProblem,
-  judge: (certificates: readonly ParsedCertificate[]) => T,
-): CaDirectoryLook<T> {
-  if ('ok' in found) return found;
-  const { certificates, ignored } = found;
-  return { ok: true, names, identity, newestCtimeMs, value: judge(certificates), ignored };
-}
-
 interface Found {
   readonly certificates: readonly ParsedCertificate[];
   readonly ignored: readonly string[];
 }
 
-async function read(path: string, names: readonly string[]): Promise<Found | CaDirectoryProblem> {
+async function read(path: string, names: readonly string[]): Promise<Found | Fault> {
   const certificates: ParsedCertificate[] = [];
   const ignored: string[] = [];
   let broken = '';
@@ -151,14 +149,18 @@ async function read(path: string, names: readonly string[]): Promise<Found | CaD
     }
     if (certificates.length > MOST_FILES) return tooMuch(`more than ${MOST_FILES} certificates`);
   }
-  const told = ignored.slice(0, MOST_IGNORED);
-  if (certificates.length > 0) return { certificates, ignored: told };
-  const problem = told[0] ?? 'holds no certificate under a name that OpenSSL looks for (<hash>.0)';
-  return { ok: false, kind: 'unparsable', problem };
+  if (certificates.length > 0) return { certificates, ignored: ignored.slice(0, MOST_IGNORED) };
+  const [problem] = ignored;
+  if (problem !== undefined) return { ok: false, kind: 'unparsable', problem };
+  const none = 'holds no certificate under a name that OpenSSL looks for (<hash>.0)';
+  return { ok: false, kind: 'empty', problem: none };
 }
 
-/** What to do about it. */
-export function caDirectoryHint(path: string, { kind }: CaDirectoryProblem): string {
+function told(path: string, fault: Fault): CaDirectoryProblem {
+  return { ...fault, hint: hintFor(path, fault) };
+}
+
+function hintFor(path: string, { kind }: Fault): string {
   switch (kind) {
     case 'missing':
       return `make the directory ${path}, or check bridge_capath and the mount`;

@@ -6,7 +6,7 @@ import type { Certificate } from '../core/model/certificate.ts';
 import type { FileComplaint, FilesObservation, Obstacle } from '../core/model/files.ts';
 import type { SetSource } from '../core/model/named-set.ts';
 import type { BrokerUser } from '../core/model/settings.ts';
-import { type CaDirectoryProblem, caDirectoryHint, createCaDirectory } from '../system/ca-directory.ts';
+import { type CaDirectoryProblem, createCaDirectory } from '../system/ca-directory.ts';
 import type { ParsedCertificate } from '../system/x509.ts';
 
 /** What is kept of the certificates: neither bytes nor PEM. */
@@ -37,7 +37,7 @@ export async function withCaDirectory(
             fingerprint: createHash('sha256').update(set.fingerprint).update(look.value.sha256).digest('hex'),
             newestCtimeMs: Math.max(set.newestCtimeMs, look.newestCtimeMs),
             authorities: [...set.authorities, ...look.value.authorities],
-            authoritiesFile: caFile ?? caPath,
+            authoritiesFile: [caFile, caPath].filter((each) => each !== undefined).join(' or '),
             ignored: [...set.ignored, ...look.ignored.map((problem) => ignored(caPath, problem))],
             ...(set.unreadable && { unreadable: [...set.unreadable, ...(await obstacles(look.names))] }),
           }),
@@ -80,9 +80,12 @@ function withoutDirectory(
     file: path,
     cause: look.kind,
     problem: look.problem,
-    hint: caDirectoryHint(path, look),
+    hint: look.hint,
   };
-  if (set.kind === 'complete') return { kind: 'incomplete', identity, complaints: [complaint] };
+  if (set.kind === 'complete') {
+    const kind = look.kind === 'unparsable' ? 'unparsable' : 'incomplete';
+    return { kind, identity, complaints: [complaint] };
+  }
   return { ...set, identity, complaints: [...set.complaints, complaint] };
 }
 

@@ -32,6 +32,8 @@ const NEED = all(ROOT, program('unshare'), program('xargs'), SHIPPED);
 
 const directory = await mkdtemp(join(tmpdir(), 'mosquitto-options-'));
 afterAll(() => rm(directory, { recursive: true, force: true }));
+/** Stands for any path. */
+const empty = join(directory, 'empty');
 
 async function textOf(path: string): Promise<string> {
   const bytes = await readFile(path);
@@ -55,13 +57,14 @@ async function linesOfManual(): Promise<Line[]> {
   const text = (await textOf(MANUAL)).replaceAll('\\&', '').replaceAll('\\-', '-');
   const definitions = [...text.matchAll(/^\.PP\n\\fB([a-z][\w.]*)\\fR ?(.*)$/gm)];
   return definitions.flatMap(([, option = '', kind = '']) => {
-    const choices = /^\[ ?([\w| -]+?) ?\]/.exec(kind)?.[1]?.split('|') ?? [valueFor(kind)];
+    const choices = /^\[ ?([\w| -]+?) ?\]/.exec(kind)?.[1]?.split('|') ?? [valueFor(option, kind)];
     return choices.map((value): Line => [option, `${option} ${value.trim()}`]);
   });
 }
 
-function valueFor(kind: string): string {
-  if (/path|file|director|dir/.test(kind)) return directory;
+function valueFor(option: string, kind: string): string {
+  if (/path|file|director|dir/.test(kind)) return empty;
+  if (option === 'bind_address') return '127.0.0.1';
   if (/address/.test(kind)) return '127.0.0.1:8883';
   if (/count|number|seconds|limit|value|port|level|size|base|bytes|ms|idle/.test(kind)) return '20';
   return 'example';
@@ -81,7 +84,7 @@ const PLACES: Readonly<Record<string, readonly string[]>> = {
 
 /** Resolved, or looked for, which is no property of the text. */
 function isElsewhere([option, line]: Line): boolean {
-  return ['bind_address', 'http_dir'].includes(option) && line !== option && !line.endsWith(directory);
+  return ['bind_address', 'http_dir', 'include_dir'].includes(option) && line !== option;
 }
 
 interface Case {
@@ -139,7 +142,7 @@ function oursOf({ text }: Case): number | undefined {
 }
 
 describe.skipIf(!NEED.ok)(`an option of Mosquitto ${MOSQUITTO_VERSION}${skipped(NEED)}`, async () => {
-  await mkdir(directory, { recursive: true });
+  await mkdir(empty);
   const cases = NEED.ok ? await casesOf() : [];
   const stops = NEED.ok ? await runAll(cases) : new Map<number, number>();
   const options = [...new Set(cases.map(({ option }) => option))].toSorted();

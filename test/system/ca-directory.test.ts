@@ -59,7 +59,7 @@ describe('a directory of CA certificates', () => {
 
   it('is of no use where nothing in it has such a name', async () => {
     expect(await look(await caDirectory({ 'ca.crt': one }))).toEqual({
-      kind: 'unparsable',
+      kind: 'empty',
       problem: 'holds no certificate under a name that OpenSSL looks for (<hash>.0)',
     });
   });

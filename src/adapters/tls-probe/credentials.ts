@@ -3,7 +3,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
 import { timestamp } from '../../core/text/timestamp.ts';
-import { type CaDirectory, caDirectoryHint, createCaDirectory } from '../../system/ca-directory.ts';
+import type { CaDirectory } from '../../system/ca-directory.ts';
 import { parsePrivateKey } from '../../system/private-key.ts';
 import {
   type FileIdentity,
@@ -54,8 +54,9 @@ const READ_ATTEMPTS = 3;
  */
 export function createCredentials(paths: CredentialPaths) {
   let kept: Kept | undefined;
-  const directory = paths.caPath === undefined ? undefined : createCaDirectory(paths.caPath, authoritiesOf);
+  let directory: Directory | undefined;
   const open = async (nowMs: number): Promise<Step<Credentials>> => {
+    directory ??= await directoryOf(paths);
     const look = await directory?.look();
     const isSameDirectory = kept?.caIdentity === (look?.ok === true ? look.identity : undefined);
     const step =
@@ -154,6 +155,13 @@ const NO_AUTHORITIES = passed({
   certificates: [] as readonly ParsedCertificate[],
 });
 
+/** Loaded only where there is one. */
+async function directoryOf({ caPath }: CredentialPaths): Promise<Directory | undefined> {
+  if (caPath === undefined) return undefined;
+  const { createCaDirectory } = await import('../../system/ca-directory.ts');
+  return createCaDirectory(caPath, authoritiesOf);
+}
+
 function authoritiesOf(certificates: readonly ParsedCertificate[]): readonly Authority[] {
   return certificates.map(({ subject, isCa, pem }) => ({ subject, isCa, pem }));
 }
@@ -165,7 +173,7 @@ function foundIn(
 ): Step<readonly Authority[]> {
   if (look?.ok === true) return passed(look.value);
   if (look === undefined || caPath === undefined || caFile !== undefined) return passed([]);
-  return fault(caPath, look.problem, caDirectoryHint(caPath, look));
+  return fault(caPath, look.problem, look.hint);
 }
 
 function certificatesOf(file: string, read: FileRead, use: CertificateUse, wording: Wording) {

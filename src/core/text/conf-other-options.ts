@@ -33,11 +33,11 @@ import {
 } from './conf-values.ts';
 
 function perListenerSettings(context: Context): void {
-  const { reading, scope, at } = context;
+  const { reading, at } = context;
   // 2.1 does not even read a second one
   if (reading.isPerListener && reading.dialect === '2.1') return;
   reading.isPerListener = booleanFor(context);
-  if (reading.isPerListener && scope.isSecured)
+  if (reading.isPerListener && reading.isSecured)
     throw new Stop(at, 'has per_listener_settings after a line about who may do what');
 }
 
@@ -130,6 +130,13 @@ function password(context: Context): void {
 /** 2.1 takes no notice of its value any more. */
 function dhParameters(context: Context): void {
   if (context.reading.dialect !== '2.1') onceFor(context, listenerOf(context), 'dhparamfile');
+}
+
+function sharedKeys(context: Context): void {
+  const { reading, scope, at } = context;
+  if (reading.dialect === '2.1' && scope.listener?.certfile !== undefined)
+    throw new Stop(at, 'has certificates and a shared key for one listener');
+  text(ofSecurity, 'since 2.1')(context);
 }
 
 /** Of 2.0 in any case a number. */
@@ -247,7 +254,7 @@ export const OTHER_OPTIONS: readonly (readonly [string, Handler])[] = [
   ['pid_file', text(ofBroker)],
   ['protocol', mayBeEmpty(protocol)],
   ['proxy_protocol_v2_require_tls', new21(flag(ofNamedListener))],
-  ['psk_file', text(ofSecurity, 'since 2.1')],
+  ['psk_file', sharedKeys],
   ['queue_qos0_messages', flag(ofBroker)],
   ['remote_password', text(ofBridge)],
   ['remote_username', text(ofBridge)],

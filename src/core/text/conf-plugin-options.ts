@@ -3,7 +3,7 @@
 import { wordsOf } from './conf-lines.ts';
 import { namedListener } from './conf-listener-options.ts';
 import { booleanFor, type Context, type Handler, Stop, sinceDialect, textFor } from './conf-scope.ts';
-import { type Owner, ofBroker, ofSecurity } from './conf-values.ts';
+import { type Owner, ofSecurity } from './conf-values.ts';
 
 /** Of `auth_plugin` and its likes: `plugin_opt_NAME value`. */
 export function pluginOption({ scope, line, at }: Context): void {
@@ -47,11 +47,17 @@ function denySpecialChars(context: Context): void {
   booleanFor(context);
 }
 
+/** Of all listeners, also with `per_listener_settings`. */
+const ofEvery: Owner = ({ reading }) => {
+  reading.isSecured = true;
+  return reading;
+};
+
 /** By name. */
 export const PLUGIN_OPTIONS: readonly (readonly [string, Handler])[] = [
   ['auth_plugin', plugin(ofSecurity)],
   ['auth_plugin_deny_special_chars', denySpecialChars],
-  ['global_plugin', sinceDialect('2.1', plugin(ofBroker))],
+  ['global_plugin', sinceDialect('2.1', plugin(ofEvery))],
   ['plugin', plugin(ofSecurity)],
   ['plugin_load', sinceDialect('2.1', namedPlugin)],
   ['plugin_use', sinceDialect('2.1', usePlugin)],

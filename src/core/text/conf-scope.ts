@@ -39,6 +39,8 @@ export interface Reading {
   isLocalOnly: boolean;
   /** `per_listener_settings` */
   isPerListener: boolean;
+  /** a line was about who may do what */
+  isSecured: boolean;
   /** what has a text already: of a bridge, of a listener, or of the broker itself */
   readonly given: Map<object, Set<string>>;
   readonly included: (directory: string) => Included;
@@ -52,8 +54,6 @@ export interface Scope {
   readonly level: number;
   bridge: BridgeDraft | undefined;
   listener: ListenerDraft | undefined;
-  /** a line of it was about who may do what */
-  isSecured: boolean;
   /** a line of it has loaded a plugin */
   hasPlugin: boolean;
 }

@@ -24,8 +24,8 @@ export const ofNamedListener: Owner = (context) => namedListener(context, true);
 
 /** Who may do what: with `per_listener_settings` on a listener, otherwise on all of them. */
 export const ofSecurity: Owner = (context) => {
-  const { reading, scope } = context;
-  scope.isSecured = true;
+  const { reading } = context;
+  reading.isSecured = true;
   return reading.isPerListener ? ofNamedListener(context) : reading;
 };
 

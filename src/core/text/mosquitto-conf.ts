@@ -37,6 +37,7 @@ export function readConfAs(
     defaultListener: undefined,
     isLocalOnly: true,
     isPerListener: false,
+    isSecured: false,
     given: new Map(),
     included,
     readFile: (file, level) => readFile(reading, file, level),
@@ -92,7 +93,6 @@ function readFile(reading: Reading, { path, text }: ConfFile, level: number): vo
     level,
     bridge: undefined,
     listener: undefined,
-    isSecured: false,
     hasPlugin: false,
   };
   for (const line of linesOf(text)) readLine(reading, scope, line);
