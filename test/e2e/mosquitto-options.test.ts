@@ -55,8 +55,10 @@ async function linesOfExample(): Promise<Line[]> {
 /** The options that the manual defines, each with a value of the kind that it names. */
 async function linesOfManual(): Promise<Line[]> {
   const text = (await textOf(MANUAL)).replaceAll('\\&', '').replaceAll('\\-', '-');
+  // other programs and files are named in the same way
   const definitions = [...text.matchAll(/^\.PP\n\\fB([a-z][\w.]*)\\fR ?(.*)$/gm)];
   return definitions.flatMap(([, option = '', kind = '']) => {
+    if (option.startsWith('mosquitto')) return [];
     const choices = /^\[ ?([\w| -]+?) ?\]/.exec(kind)?.[1]?.split('|') ?? [valueFor(option, kind)];
     return choices.map((value): Line => [option, `${option} ${value.trim()}`]);
   });
@@ -106,12 +108,12 @@ async function casesOf(): Promise<Case[]> {
     return { option, name, text: `${[...lines, LAST].join('\n')}\n` };
   };
   return [
-    ...shown.flatMap((line) =>
-      Object.entries(PLACES).flatMap(([place, before]) => [
+    ...shown.flatMap((line) => [
+      ...Object.entries(PLACES).map(([place, before]) =>
         caseOf(line, `${line[1]}, ${place}`, [...before, line[1]]),
-        caseOf(line, `${line[1]}, ${place}, twice`, [...before, line[1], line[1]]),
-      ]),
-    ),
+      ),
+      caseOf(line, `${line[1]}, twice`, [...LISTENER, ...BRIDGE, line[1], line[1]]),
+    ]),
     ...tried
       .filter((line) => !isElsewhere(line))
       .map((line) => caseOf(line, line[1], [...LISTENER, ...BRIDGE, line[1]])),

@@ -275,7 +275,7 @@ export const OTHER_OPTIONS: readonly (readonly [string, Handler])[] = [
   ['use_identity_as_username', flag(ofListener)],
   ['use_subject_as_username', flag(ofListener)],
   ['use_username_as_clientid', flag(ofListener)],
-  ['user', text(ofBroker, 'always')],
+  ['user', text(ofBroker, 'since 2.1')],
   ['username', text(ofBridge)],
   ['websockets_headers_size', number(ofBroker, 0, MOST_16_BITS)],
   ['websockets_log_level', websocketsLogLevel],
