@@ -138,6 +138,14 @@ describe('the status page', () => {
     expect(await pageOf(name)).toMatch(words);
   });
 
+  it('shows what each address of a bridge says of its set', async () => {
+    const page = await pageOf('several_sets_two_addresses');
+    expect(page).toMatch(/cloud\.example\.com:8883 <span class="tone-ok">accepts it/);
+    expect(page).toMatch(
+      /tone-warning">The upstream cannot be reached<\/span> <span class="quiet">192\.0\.2\.8:8883/,
+    );
+  });
+
   it('says nothing of bridges where nobody listens', async () => {
     expect(await pageOf('well')).not.toMatch(/Bridge/);
   });
