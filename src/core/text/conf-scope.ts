@@ -35,7 +35,7 @@ export interface Reading {
   readonly listeners: ListenerDraft[];
   /** of 2.0 it is opened last, of 2.1 where it was made */
   defaultListener: ListenerDraft | undefined;
-  /** no line names a port or an address: 2.1 then listens on 1883 of this machine only, without TLS */
+  /** no line names a port or an address: all but 2.0.11 then listen on 1883 of this machine only, without TLS */
   isLocalOnly: boolean;
   /** `per_listener_settings` */
   isPerListener: boolean;

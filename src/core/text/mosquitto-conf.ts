@@ -44,11 +44,12 @@ export function readConfAs(
   };
   try {
     readFile(reading, main, 0);
-    const listeners = opened(reading);
+    const all = allListeners(reading);
+    // without a port or an address, it listens on 1883 of this machine only, without TLS; 2.0.11 then took any line
+    const listeners = reading.isLocalOnly && dialect !== '2.0' ? [] : all;
     for (const bridge of reading.bridges) checkBridge(bridge);
-    // 2.1 also looks at one that it does not open
-    for (const listener of dialect === '2.1' ? reading.listeners : listeners)
-      checkListener(dialect, listener);
+    for (const listener of all) checkListener(dialect, listener);
+    for (const listener of listeners) checkVersion(listener);
     return { ok: true, conf: { bridges: reading.bridges.map(finished), listeners } };
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
@@ -56,10 +57,9 @@ export function readConfAs(
   }
 }
 
-/** The listeners in the order in which they are opened. */
-function opened({ dialect, listeners, defaultListener, isLocalOnly }: Reading): readonly ListenerDraft[] {
-  if (dialect === '2.1') return isLocalOnly ? [] : listeners;
-  return defaultListener === undefined ? listeners : [...listeners, defaultListener];
+/** In the order in which they are opened; of 2.1 the default one is where it was made. */
+function allListeners({ dialect, listeners, defaultListener }: Reading): readonly ListenerDraft[] {
+  return dialect === '2.1' || defaultListener === undefined ? listeners : [...listeners, defaultListener];
 }
 
 export interface ReadConf {
@@ -77,10 +77,13 @@ export function readConf(main: ConfFile, included: (directory: string) => Includ
   return { reading: newest, isAmbiguous: olderOnes.some(({ conf }) => !isSame(newest.conf, conf)) };
 }
 
-/** The order of the listeners makes no difference. */
+/** As far as certificates are concerned; the order of the listeners makes no difference. */
 function isSame(a: BrokerConf, b: BrokerConf): boolean {
   const listeners = ({ listeners: all }: BrokerConf) =>
-    all.map(({ at: _, ...listener }) => JSON.stringify(listener)).toSorted();
+    all
+      .filter(({ certfile }) => certfile !== undefined)
+      .map(({ at: _, ...listener }) => JSON.stringify(listener))
+      .toSorted();
   return (
     JSON.stringify(a.bridges) === JSON.stringify(b.bridges) &&
     JSON.stringify(listeners(a)) === JSON.stringify(listeners(b))
@@ -118,17 +121,21 @@ function checkBridge({ name, at, addresses, topics, identity, psk }: BridgeDraft
 /** What the broker looks for when it has read everything; 2.0 before 2.0.21 starts, and ends when it cannot load a key. */
 function checkListener(
   dialect: Dialect,
-  { at, port, certfile, keyfile, cafile, capath, engine, tlsVersion }: ListenerDraft,
+  { at, port, certfile, keyfile, cafile, capath, engine }: ListenerDraft,
 ): void {
   const hasEngine = dialect === '2.0' && engine !== undefined;
   if (certfile !== undefined && keyfile === undefined && !hasEngine)
     throw new Stop(at, `has listener ${port} with a certfile and without a keyfile`);
-  if (certfile !== undefined && keyfile !== undefined && oldestVersion(tlsVersion) === undefined)
-    throw new Stop(at, `has listener ${port} with tls_version ${tlsVersion}, which Mosquitto does not know`);
   if (dialect === '2.0' || certfile !== undefined) return;
   if (keyfile !== undefined) throw new Stop(at, `has listener ${port} with a keyfile and without a certfile`);
   if (cafile !== undefined || capath !== undefined)
     throw new Stop(at, `has listener ${port} with a CA and without a certfile`);
+}
+
+/** A broker that cannot open a listener ends. */
+function checkVersion({ at, port, certfile, tlsVersion }: ListenerDraft): void {
+  if (certfile !== undefined && oldestVersion(tlsVersion) === undefined)
+    throw new Stop(at, `has listener ${port} with tls_version ${tlsVersion}, which Mosquitto does not know`);
 }
 
 function finished({ topics: _topics, identity: _identity, psk: _psk, ...bridge }: BridgeDraft): ConfBridge {

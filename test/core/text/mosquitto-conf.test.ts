@@ -78,4 +78,18 @@ describe('a configuration', () => {
       [true, true, false],
     );
   });
+
+  it('opens a listener that only its certificate makes with 2.0.11 alone', () => {
+    const ports = DIALECTS.map((dialect) => {
+      const reading = readConfAs(dialect, fileOf(TLS), () => []);
+      return reading.ok && reading.conf.listeners.map(({ port }) => port);
+    });
+    expect(ports).toEqual([[1883], [], []]);
+  });
+
+  it('means the same to all versions where they differ in nothing about certificates', () => {
+    const isAmbiguous = (...lines: readonly string[]) => readConf(fileOf(lines), () => []).isAmbiguous;
+    expect(isAmbiguous('max_connections -1', 'listener 8883', ...TLS)).toBe(false);
+    expect(isAmbiguous('listener 8883', 'port 1884', ...TLS)).toBe(true);
+  });
 });
