@@ -55,6 +55,7 @@ const SIDE_BY_SIDE = [
   'probe-hints',
   'mosquitto-reload',
   'certificate-files',
+  'loaded',
   'tested-with',
 ];
 

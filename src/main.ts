@@ -2,18 +2,9 @@
 
 import './system/process/leave-if-told.ts';
 import './system/process/signals.ts';
-import { type Arguments, readArguments } from './cli/arguments.ts';
-import { check } from './cli/check.ts';
-import type { Command } from './cli/commands.ts';
 import type { FleetArguments } from './cli/fleet-arguments.ts';
-import { healthcheck } from './cli/healthcheck.ts';
-import { helpText } from './cli/help.ts';
-import { notifyTest } from './cli/notify-test.ts';
-import { probe } from './cli/probe.ts';
+import type { Invocation } from './cli/invocation.ts';
 import { run } from './cli/run.ts';
-import { socketPolicy } from './cli/socket-policy.ts';
-import { unitPolicy } from './cli/unit-policy.ts';
-import { loadSettings } from './config/load.ts';
 import type { Settings } from './core/model/settings.ts';
 import { printable } from './core/text/printable.ts';
 import { PRIORITIES } from './surfaces/log.ts';
@@ -21,7 +12,6 @@ import { messageOf } from './system/errors.ts';
 import { leave } from './system/process/leave.ts';
 import { readServiceManager } from './system/process/service-manager.ts';
 import { onRequest, stopSignal } from './system/process/signals.ts';
-import { FULL_VERSION } from './system/process/version.ts';
 
 const PROGRAM = 'mosquitto-cert-watcher';
 const EXIT_USAGE = 2;
@@ -50,43 +40,56 @@ process.stderr.on('error', () => undefined);
 main().then(leave, fail);
 
 async function main(): Promise<number> {
-  const args = readArguments(process.argv.slice(2));
-  if (args.kind === 'problem') return complain([args.problem]);
-  if (args.kind === 'help') return print(helpText(args.command));
-  if (args.kind === 'version') return print(`${PROGRAM} ${FULL_VERSION}\n`);
-  if (args.kind === 'fleet') return showFleet(args.fleet);
-  const loaded = await loadSettings(environmentFor(args.command), args.configFile, args.environmentFile);
-  if (!loaded.ok) return complain(loaded.problems);
-  return obey(args, loaded.settings);
+  const { readInvocation } = await import('./cli/invocation.ts');
+  const invocation = await readInvocation(PROGRAM, process.argv.slice(2), process.env);
+  switch (invocation.kind) {
+    case 'problems':
+      return complain(invocation.problems);
+    case 'text':
+      process.stdout.write(invocation.text);
+      return 0;
+    case 'fleet':
+      return showFleet(invocation.fleet);
+    case 'command':
+      return obey(invocation);
+  }
 }
 
-/** A rule for polkit can be printed before the upstream is known. */
-function environmentFor(command: Command): NodeJS.ProcessEnv {
-  return command === 'unit-policy' ? { ...process.env, ENABLE_TLS_PROBE: 'false' } : process.env;
-}
-
-async function obey({ command, json, user }: Extract<Arguments, { kind: 'command' }>, settings: Settings) {
+/** The code of a command is loaded only if it is the one: the daemon has little memory. */
+async function obey({ command, settings, json, user }: Extract<Invocation, { kind: 'command' }>) {
   const write = (text: string) => process.stdout.write(text);
-  const color = isColored();
+  const options = { json, color: isColored() };
   switch (command) {
     case 'run':
       return run(settings, stopSignal, onRequest, write, serviceManager);
-    case 'check':
-      return check(settings, { json, color }, stopSignal, write);
-    case 'probe':
+    case 'check': {
+      const { check } = await import('./cli/check.ts');
+      return check(settings, options, stopSignal, write);
+    }
+    case 'probe': {
       if (settings.upstream === undefined) return complain([whyNoUpstream(settings)]);
-      return probe(settings, settings.upstream, { json, color }, stopSignal, write);
-    case 'socket-policy':
+      const { probe } = await import('./cli/probe.ts');
+      return probe(settings, settings.upstream, options, stopSignal, write);
+    }
+    case 'socket-policy': {
       if (settings.target.kind === 'unit') return complain([NO_ENGINE]);
+      const { socketPolicy } = await import('./cli/socket-policy.ts');
       return socketPolicy(settings, { json }, write);
-    case 'unit-policy':
+    }
+    case 'unit-policy': {
       if (settings.target.kind !== 'unit') return complain([NO_UNIT]);
+      const { unitPolicy } = await import('./cli/unit-policy.ts');
       return unitPolicy(settings, settings.target.name, { user }, write, sayProblem);
-    case 'notify-test':
+    }
+    case 'notify-test': {
       if (settings.notifyUrl === undefined) return complain([NO_RECEIVER]);
+      const { notifyTest } = await import('./cli/notify-test.ts');
       return notifyTest(settings, settings.notifyUrl, stopSignal, write);
-    case 'healthcheck':
+    }
+    case 'healthcheck': {
+      const { healthcheck } = await import('./cli/healthcheck.ts');
       return healthcheck(settings, sayProblem);
+    }
   }
 }
 
@@ -125,11 +128,6 @@ function flushed(stop: AbortSignal): Promise<void> {
 
 function isColored(): boolean {
   return process.stdout.isTTY && !process.env['NO_COLOR'];
-}
-
-function print(text: string): number {
-  process.stdout.write(text);
-  return 0;
 }
 
 /** A defect of this program: reported in one line, because a supervisor will start it again. */

@@ -2,6 +2,7 @@
 
 import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Bundle } from './bundle.ts';
 import { command } from './command.ts';
 import { withoutForeignEnvironment } from './environment.ts';
 import { DIST, MODULES } from './paths.ts';
@@ -19,14 +20,15 @@ export const FLAGS = [
   '--single-threaded-gc',
   // new objects are collected when they fill two fifths of their megabyte: what has never been touched costs nothing
   '--minor-gc-task-trigger=40',
+  // what has not run between two large collections is compiled again when it runs: the code of the start is collected too
+  '--bytecode-old-age=1',
   // else SIGUSR1 opens the inspector
   '--disable-sigusr1',
 ] as const;
 
 export interface ExecutableOptions {
   readonly target: Target;
-  /** the program as one CommonJS file */
-  readonly code: Uint8Array;
+  readonly bundle: Pick<Bundle, 'code' | 'chunks'>;
   readonly file: string;
   /** for measurements; {@link FLAGS} unless told */
   readonly flags?: readonly string[];
@@ -57,7 +59,7 @@ export async function makeExecutable(options: ExecutableOptions): Promise<void> 
 }
 
 /** Without a code cache and a snapshot the blob is the same for every machine and in every build. */
-async function makeBlob(workshop: string, { code, flags = FLAGS }: ExecutableOptions): Promise<string> {
+async function makeBlob(workshop: string, { bundle, flags = FLAGS }: ExecutableOptions): Promise<string> {
   // relative names: the blob holds the name of its main file, and that must not be different everywhere
   const settings = {
     main: 'main.cjs',
@@ -68,8 +70,10 @@ async function makeBlob(workshop: string, { code, flags = FLAGS }: ExecutableOpt
     execArgv: flags,
     // else a flag of the command line is taken for one of the runtime's
     execArgvExtension: 'none',
+    assets: Object.fromEntries([...bundle.chunks.keys()].map((name) => [name, name])),
   };
-  await writeFile(join(workshop, 'main.cjs'), code);
+  await writeFile(join(workshop, 'main.cjs'), bundle.code);
+  for (const [name, code] of bundle.chunks) await writeFile(join(workshop, name), code);
   await writeFile(join(workshop, 'sea.json'), JSON.stringify(settings));
   const { node } = await hostRuntime();
   await command(node, ['--experimental-sea-config', 'sea.json'], { cwd: workshop });

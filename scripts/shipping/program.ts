@@ -13,8 +13,7 @@ import { tell } from './tell.ts';
 /** Makes `dist/mosquitto-cert-watcher-<target>` and says what it is. */
 export async function buildProgram(target: Target, identity: Identity): Promise<string> {
   const file = join(DIST, `${PROGRAM}-${target.name}`);
-  const { code } = await bundle(identity);
-  await makeExecutable({ target, code, file });
+  await makeExecutable({ target, bundle: await bundle(identity), file });
   tell(await setSituation(file));
   return file;
 }

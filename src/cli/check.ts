@@ -108,7 +108,7 @@ async function partsOf(
   sources: Sources,
   stop: AbortSignal,
 ): Promise<ObserverParts & StateParts> {
-  const bridgeListeners = bridgeListenersOf(settings);
+  const bridgeListeners = await bridgeListenersOf(settings);
   const stateFile = stateFileOf(settings);
   return {
     settings,

@@ -52,7 +52,7 @@ export async function run(
   const notifier = await notify(settings, say);
   const reporter = await report(settings, serviceManager, say);
   const speaker = await speak(settings);
-  const bridgeListeners = bridgeListenersOf(settings, speaker?.voice);
+  const bridgeListeners = await bridgeListenersOf(settings, speaker?.voice);
   const [firstListener] = bridgeListeners;
   const listeners = [web, notifier, reporter, firstListener && speaker?.start(firstListener)];
   const watcher = startWatcher(

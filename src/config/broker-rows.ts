@@ -1,12 +1,13 @@
 /** The rows of the table that say which brokers are restarted: one of four ways. */
 
+import { DEFAULT_CONTAINER } from '../core/model/settings.ts';
 import { entry } from './entry.ts';
 import * as parsers from './parsers.ts';
 
 export const BROKER_ROWS = {
   container: entry(
     'MOSQUITTO_CONTAINER',
-    'eclipse-mosquitto',
+    DEFAULT_CONTAINER,
     parsers.list(parsers.containerName),
     'container to restart, by name or id; several: a,b,c, restarted one by one',
   ),

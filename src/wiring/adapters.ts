@@ -6,8 +6,7 @@ import { createFileEvents, type FileEvents } from '../adapters/file-events.ts';
 import type { LiveSets } from '../adapters/live-directory/live-directory.ts';
 import { createStateFile, type StateFile } from '../adapters/state-file.ts';
 import { createPairProbe, createTlsProbe, type TlsProbe } from '../adapters/tls-probe/probe.ts';
-import { TABLE } from '../config/table.ts';
-import { agentsDirectory, type HostPort, type Settings } from '../core/model/settings.ts';
+import { agentsDirectory, DEFAULT_CONTAINER, type HostPort, type Settings } from '../core/model/settings.ts';
 import type { FindWatchers } from '../watcher/looking-around.ts';
 import type { RunProbe } from '../watcher/probing.ts';
 import { createFindWatchers } from './find-watchers.ts';
@@ -119,5 +118,5 @@ function pathsIn({ caCertFile, clientCertFile, clientKeyFile }: Settings, certDi
 
 /** The search for other watchers, which are started like this program. */
 export function findWatchersOf(settings: Settings): FindWatchers {
-  return createFindWatchers(settings, process.argv[1], TABLE.container.fallback ?? '');
+  return createFindWatchers(settings, process.argv[1], DEFAULT_CONTAINER);
 }

@@ -1,52 +1,21 @@
 /** The brokers that are managed: which ones there are, and how to talk to the engine about each. */
 
-import { resolve } from 'node:path';
-import { type BridgeClient, createBridgeListener } from '../adapters/broker-listener/bridges.ts';
-import { lookAtListener, presentedLeaf } from '../adapters/broker-listener/certificate.ts';
 import type { Voice } from '../adapters/broker-listener/voice.ts';
 import type { Clock } from '../adapters/clock.ts';
 import { createContainer } from '../adapters/engine/container.ts';
 import { failure } from '../adapters/engine/failure.ts';
 import { createLabelSearch } from '../adapters/engine/find-by-label.ts';
-import { createSwarmService } from '../adapters/engine/service.ts';
 import type { EngineFailure } from '../core/model/broker.ts';
-import {
-  type BrokerUrl,
-  comparesSetsAt,
-  isComparedAt,
-  listenerOf,
-  namesOf,
-  type Settings,
-  watchesBridgesAt,
-} from '../core/model/settings.ts';
-import { hostPort } from '../core/text/address.ts';
-import { withListenerProof } from '../rollout/listener-proof.ts';
+import { type Settings, watchesBridgesAt } from '../core/model/settings.ts';
 import { createRestart, createUnitRestart } from '../rollout/restart.ts';
-import type { BridgeListener, Broker, BrokerList, Rollout } from '../rollout/rollout.ts';
-import { createServiceUpdate } from '../rollout/service-update.ts';
-import { createSetsRollout, type LookAtListener, lookAtListeners } from '../rollout/sets.ts';
-import { createSignalFirst, type Signallable } from '../rollout/signal.ts';
-
-/** A broker's listener as configured: its bridges, and the certificate that it presents. */
-interface Listener extends BridgeListener, BridgeClient {
-  readonly url: BrokerUrl;
-  /** see {@link presentedLeaf} */
-  presentedLeaf(): Promise<string | undefined>;
-}
+import type { BridgeListener, Broker, BrokerList } from '../rollout/rollout.ts';
+import type { BrokerParts, Listener, withSignal } from './listeners.ts';
 
 /** Where bridges are observed, according to the settings; the first connection publishes what `voice` does. */
-export function bridgeListenersOf(settings: Settings, voice?: Voice): readonly Listener[] {
-  const { brokerUrls, brokerCredentialsFile, brokerCaFile, bridgeName, caCertFile, target } = settings;
-  const names = namesOf(target);
-  const caFile =
-    brokerCaFile ?? (caCertFile === undefined ? undefined : resolve(settings.certDir, caCertFile));
-  const shared = { credentialsFile: brokerCredentialsFile, caFile, bridgeName };
-  return brokerUrls.map((url, index) => ({
-    ...createBridgeListener({ url, ...shared, voice: index === 0 ? voice : undefined }),
-    url,
-    container: names.find((name) => listenerOf(settings, name) === url),
-    presentedLeaf: async () => (url.tls ? presentedLeaf(url) : undefined),
-  }));
+export async function bridgeListenersOf(settings: Settings, voice?: Voice): Promise<readonly Listener[]> {
+  if (settings.brokerUrls.length === 0) return [];
+  const { listenersOf } = await import('./listeners.ts');
+  return listenersOf(settings, voice);
 }
 
 /** Those of the listeners at which the watcher logs in to see the bridges. */
@@ -61,21 +30,17 @@ export async function brokersOf(
   listeners: readonly Listener[],
 ): Promise<BrokerList> {
   const { target } = settings;
-  const parts = { settings, clock, listeners };
+  const parts = { settings, clock, listeners, withSignal: await signalsOf(settings, listeners) };
   const containerCalled = (name: string) => containerBroker(parts, name);
   switch (target.kind) {
     case 'containers':
       return { ...known(target.names), of: containerCalled };
     case 'label':
       return { ...labelled(settings, target.label), of: containerCalled };
-    case 'service':
-      return {
-        ...known([target.name]),
-        of(name) {
-          const service = createSwarmService(settings.engine, name);
-          return { inspect: service.inspect, rollout: createServiceUpdate(service, clock) };
-        },
-      };
+    case 'service': {
+      const service = await serviceBroker(parts, target.name);
+      return { ...known([target.name]), of: () => service };
+    }
     case 'unit': {
       const unit = await unitBroker(parts, target.name);
       return { ...known([target.name]), of: () => unit };
@@ -114,60 +79,40 @@ function labelled({ engine, targetLabel }: Settings, label: string): Omit<Broker
   };
 }
 
-interface BrokerParts {
-  readonly settings: Settings;
-  readonly clock: Clock;
-  readonly listeners: readonly Listener[];
+/** What proves that a signal was enough, and a restart complete; nothing does without a listener to look at. */
+async function signalsOf({ mosquittoConf }: Settings, listeners: readonly Listener[]): Promise<WithSignal> {
+  if (mosquittoConf === undefined && listeners.length === 0)
+    return (_parts, _name, { inspect }, restart) => ({ inspect, rollout: restart });
+  const { withSignal } = await import('./listeners.ts');
+  return withSignal;
 }
 
-/** No bridge can prove a signal where the watcher does not listen. */
-const UNHEARD = { ok: false, problem: 'not listened to', hint: 'set BROKER_URL' } as const;
+type WithSignal = typeof withSignal;
+
+interface Parts extends BrokerParts {
+  readonly withSignal: WithSignal;
+}
 
 /** A container is restarted, or signalled first if a listener of its own may prove that to be enough. */
-function containerBroker(parts: BrokerParts, name: string): Broker {
+function containerBroker(parts: Parts, name: string): Broker {
   const { settings, clock } = parts;
   const container = createContainer(settings.engine, name);
-  return withSignal(parts, name, container, createRestart(container, clock, settings));
+  return parts.withSignal(parts, name, container, createRestart(container, clock, settings));
 }
 
 /** The same for a unit of systemd. Its code is loaded only if it is needed: a gateway has little memory. */
-async function unitBroker(parts: BrokerParts, name: string): Promise<Broker> {
+async function unitBroker(parts: Parts, name: string): Promise<Broker> {
   const { settings, clock } = parts;
   const { createUnit } = await import('../adapters/systemd/unit.ts');
   const { createSystemctl } = await import('../adapters/systemd/systemctl.ts');
   const unit = createUnit(name, createSystemctl());
-  return withSignal(parts, name, unit, createUnitRestart(unit, clock, settings));
+  return parts.withSignal(parts, name, unit, createUnitRestart(unit, clock, settings));
 }
 
-function withSignal(
-  { settings, clock, listeners }: BrokerParts,
-  name: string,
-  broker: Signallable & Pick<Broker, 'inspect'>,
-  restart: Rollout,
-): Broker {
-  const { inspect } = broker;
-  const listener = listeners.find((each) => each.container === name);
-  if (settings.mosquittoConf !== undefined) {
-    if (!comparesSetsAt(settings, name)) return { inspect, rollout: restart };
-    // of several brokers with one configuration, each is reached at its own address
-    const look: LookAtListener = ({ host, port }) =>
-      lookAtListener({ host: listener?.url.host ?? host, port, tls: true });
-    const sight = listener?.sight ?? (() => UNHEARD);
-    return {
-      inspect,
-      rollout: createSetsRollout({ broker, clock, settings, sight, look }, restart),
-      presentedBy: (sets) => lookAtListeners(look, sets),
-    };
-  }
-  if (listener === undefined) return { inspect, rollout: restart };
-  const signalFirst = (then: Rollout) => createSignalFirst({ ...listener, broker, clock, settings }, then);
-  if (!isComparedAt(settings, name)) return { inspect, rollout: signalFirst(restart) };
-  const look = () => lookAtListener(listener.url);
-  const where = `mqtts://${hostPort(listener.url)}`;
-  const proved = withListenerProof(restart, {
-    clock,
-    settings,
-    look: async () => ({ where, presented: await look() }),
-  });
-  return { inspect, rollout: signalFirst(proved), presented: look };
+/** A service of a swarm is updated. */
+async function serviceBroker({ settings, clock }: Parts, name: string): Promise<Broker> {
+  const { createSwarmService } = await import('../adapters/engine/service.ts');
+  const { createServiceUpdate } = await import('../rollout/service-update.ts');
+  const service = createSwarmService(settings.engine, name);
+  return { inspect: service.inspect, rollout: createServiceUpdate(service, clock) };
 }

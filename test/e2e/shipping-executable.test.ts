@@ -14,6 +14,7 @@ import { closedPort, startTlsServer } from '../../lab/tls-servers.ts';
 import { quietly, until } from '../../lab/until.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { sha256Of } from '../../scripts/shipping/file-facts.ts';
+import type { Command } from '../../src/cli/commands.ts';
 import { all, describeWith, ENGINE, program, skipped } from '../support/needs.ts';
 import { startObedientEngine } from '../support/scripted-engine.ts';
 import {
@@ -162,6 +163,66 @@ describeWith(SHIPPING, 'the executable', () => {
     await ship('build', [thisTarget().name], { root: elsewhere });
     const twin = join(elsewhere, 'dist', `mosquitto-cert-watcher-${thisTarget().name}`);
     expect(await sha256Of(twin)).toBe(await sha256Of(EXECUTABLE));
+  });
+});
+
+/** Each command with settings that let it do something without an engine and a broker, and how it ends. */
+const COMMAND_LINES: Readonly<
+  Record<Exclude<Command, 'run'>, readonly [args: string, code: number, says: RegExp]>
+> = {
+  check: ['--json', 1, /"exit_code": ?1,/],
+  probe: ['--json', 1, /"cause": ?"/],
+  fleet: ['--url mqtt://127.0.0.1:1', 3, /127\.0\.0\.1/],
+  'socket-policy': ['', 0, /^frontend /m],
+  'unit-policy': ['--user root', 0, /polkit\.addRule/],
+  'notify-test': ['', 1, /127\.0\.0\.1/],
+  healthcheck: ['', 0, /there is no server to ask/],
+};
+
+interface Ended {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly code: number;
+}
+
+/** A test vector of crypt_blowfish. */
+const [PASSWORD, HASH] = ['U*U', '$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'] as const;
+
+describeWith(SHIPPING, 'the executable has the chunk of', () => {
+  beforeAll(makeExecutable);
+
+  for (const [command, [args, code, says]] of Object.entries(COMMAND_LINES)) {
+    test(`the command ${command}`, async ({ stage }) => {
+      await stage.certs.install(await makeSet());
+      const env = {
+        CERT_DIR: stage.certs.path,
+        UPSTREAM_ADDR: '127.0.0.1:1',
+        NOTIFY_URL: 'http://127.0.0.1:1',
+        ...(command === 'unit-policy' ? { MOSQUITTO_UNIT: 'mosquitto' } : { DOCKER_SOCK: '/nowhere.sock' }),
+      };
+      const words = [command, ...args.split(' ').filter((word) => word !== '')];
+      const ended = await run(EXECUTABLE, words, { env }).catch((error: unknown) => error);
+      const { stdout = '', stderr = '', code: exit = 0 } = ended as Partial<Ended>;
+      expect({ exit, said: stdout + stderr }).toEqual({ exit: code, said: expect.stringMatching(says) });
+    });
+  }
+
+  test('metrics, pages and their guard', async ({ stage }) => {
+    const port = await closedPort();
+    const passwords = join(stage.directory, 'passwords');
+    await writeFile(passwords, `prometheus:${HASH}\n`);
+    const served = { ENABLE_METRICS: 'true', METRICS_HOST: '127.0.0.1', METRICS_PORT: String(port) };
+    await watchAlone(stage, { ...served, METRICS_AUTH_FILE: passwords });
+    const headers = { Authorization: `Basic ${Buffer.from(`prometheus:${PASSWORD}`).toString('base64')}` };
+    const answers = ['/', '/status.json', '/metrics'].map(async (path) => {
+      const answer = await fetch(`http://127.0.0.1:${port}${path}`, { headers });
+      return [path, answer.status, answer.headers.get('content-type')?.split(';')[0]];
+    });
+    expect(await Promise.all(answers)).toEqual([
+      ['/', 200, 'text/html'],
+      ['/status.json', 200, 'application/json'],
+      ['/metrics', 200, 'text/plain'],
+    ]);
   });
 });
 

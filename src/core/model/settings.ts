@@ -42,6 +42,9 @@ export interface BrokerUser {
   readonly gid: number;
 }
 
+/** What MOSQUITTO_CONTAINER is if it is unset. */
+export const DEFAULT_CONTAINER = 'eclipse-mosquitto';
+
 /** Which brokers are managed. */
 export type Target =
   /** containers by name or id, in restart order */

@@ -9,9 +9,7 @@ import { isAlive } from '../../core/status/liveness.ts';
 import { formatDuration } from '../../core/text/duration.ts';
 import { type Answer, text } from './answer.ts';
 import { createMetrics } from './metrics.ts';
-import { CONTENT_SECURITY_POLICY, statusPage } from './page/page.ts';
 import { type CreateGuard, type HttpServer, type Route, startHttpServer } from './server.ts';
-import { statusJson } from './status-json.ts';
 
 export interface WebOptions {
   readonly settings: Settings;
@@ -30,7 +28,7 @@ export interface Web extends HttpServer {
 /** How old an answer that is shared between clients may be: its times, and the process metrics, keep changing. */
 const SHARED_MS = 250;
 
-/** Starts the server and its history. */
+/** Starts the server and its history. What renders for people is loaded when somebody looks: most read only metrics. */
 export function startWeb({ settings, version, now, say, createGuard }: WebOptions): Web {
   let history = createHistory(settings, now());
   const read = () => history.snapshot;
@@ -49,17 +47,23 @@ export function startWeb({ settings, version, now, say, createGuard }: WebOption
   const shared = (make: () => Answer | Promise<Answer>) => shareRendering(make, state, now);
   const page: Route = {
     etag: () => `"${state()}"`,
-    answer: shared(() => ({
-      contentType: 'text/html; charset=utf-8',
-      headers: { 'Content-Security-Policy': CONTENT_SECURITY_POLICY },
-      body: statusPage(read(), version, now()),
-    })),
+    answer: shared(async () => {
+      const { CONTENT_SECURITY_POLICY, statusPage } = await import('./page/page.ts');
+      return {
+        contentType: 'text/html; charset=utf-8',
+        headers: { 'Content-Security-Policy': CONTENT_SECURITY_POLICY },
+        body: statusPage(read(), version, now()),
+      };
+    }),
   };
   const metricsText: Route = {
     answer: shared(async () => ({ contentType: metrics.contentType, body: await metrics.expose() })),
   };
   const json: Route = {
-    answer: shared(() => ({ contentType: 'application/json', body: statusJson(read(), version, now()) })),
+    answer: shared(async () => {
+      const { statusJson } = await import('./status-json.ts');
+      return { contentType: 'application/json', body: statusJson(read(), version, now()) };
+    }),
   };
   const routes = new Map<string, Route>([
     ['/', page],
