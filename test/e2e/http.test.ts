@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
 import { type Daemon, PROGRAM } from '../../lab/daemon.ts';
 import { closedPort } from '../../lab/tls-servers.ts';
-import { until } from '../../lab/until.ts';
+import { quietly, until } from '../../lab/until.ts';
 import { MEASURED } from '../support/measured.ts';
 import { makeSet, SHORT, type Stage, test } from '../support/stage.ts';
 
@@ -216,6 +216,30 @@ describe('the port', () => {
     await daemon.says('server_started');
     for (const host of ['127.0.0.1', '[::1]'])
       expect([host, (await fetch(`http://${host}:${port}/healthz`)).status]).toEqual([host, 200]);
+  });
+});
+
+describe('a server that stands still', () => {
+  test('lets hardly more connections wait than it serves, and then serves those that come', async ({
+    stage,
+  }) => {
+    const { daemon, port, ask } = await served(stage);
+    daemon.signal('SIGSTOP');
+    let connected = 0;
+    for (let client = 0; client < 300; client++) {
+      const socket = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.66' });
+      socket.on('connect', () => {
+        connected += 1;
+      });
+      socket.on('error', () => undefined);
+      stage.onEnd(() => socket.destroy());
+    }
+    await until('a hundred connections', async () => connected > 100);
+    // a SYN that finds no room is sent again after a second
+    await quietly(500, 'whoever has not got through by now, waits outside');
+    expect(connected).toBeLessThan(150);
+    daemon.signal('SIGCONT');
+    expect((await ask('/healthz')).status).toBe(200);
   });
 });
 
