@@ -77,12 +77,21 @@ export function createUnit(name: string, systemctl: Systemctl): Unit {
     const job = () => act('restart', 'restarting', [], needsMs + RESTART_MARGIN_MS);
     if (before.kind === 'unit' && before.active === 'failed' && before.result !== START_LIMIT) {
       const answer = await job();
-      if (answer.ok || !/attempted too often/.test(answer.problem)) return answer;
+      if (answer.ok || !(await hasNotRunSince(before))) return answer;
     }
     const reset = await act('reset-failed', 'resetting the start limit of', [], ANSWER_MS);
     // a unit that is at rest has nothing to reset; without the right to, or an answer, a restart could take it down
     if (!reset.ok && MUST_BE_ALLOWED.has(reset.cause)) return { ...reset, mayHaveHappened: false };
     return job();
+  }
+
+  /**
+   * Whether systemd has started nothing since. That is the only trace of a limit that `Restart=` has used up: the unit
+   * still has the result of its last run, and so has the answer to our call.
+   */
+  async function hasNotRunSince({ finishedAt }: UnitState): Promise<boolean> {
+    const now = await inspect();
+    return now.ok && now.value.active === 'failed' && now.value.finishedAt === finishedAt;
   }
 
   async function signalHangup(): Promise<EngineAnswer<undefined>> {

@@ -96,7 +96,9 @@ export function endOfUnit({ result, exitCode, conditionUnmet, active }: UnitStat
   if (result === 'start-limit-hit')
     return 'systemd has given up after too many starts in a short time (start-limit-hit)';
   if (result !== 'success') {
-    return result === 'exit-code' ? `it exited with code ${exitCode}` : `it has failed (${result})`;
+    if (result !== 'exit-code') return `it has failed (${result})`;
+    // the result is also that of the commands before and after it
+    return exitCode === undefined ? 'a command of the unit has failed' : `it exited with code ${exitCode}`;
   }
   if (conditionUnmet) return 'a condition of the unit has kept systemd from starting it';
   return active === 'failed' ? 'it has failed' : `it ended with code ${exitCode ?? 0}`;

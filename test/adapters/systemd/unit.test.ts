@@ -32,7 +32,12 @@ describe('a restart', () => {
   });
 
   const FAILED = unitAtRest(0, { active: 'failed', sub: 'failed', result: 'exit-code' });
-  const TOO_OFTEN = says(`Job for ${NAME} failed because start of the service was attempted too often.`);
+  const AGAIN = says(`Job for ${NAME} failed because the control process exited with error code.`);
+  const LOOK = expect.stringMatching(/^show /);
+
+  /** What systemd says of a unit that has failed at this time. */
+  const failedAt = (time: string) =>
+    ended(0, '', `Id=${NAME}\nActiveState=failed\nInactiveEnterTimestamp=${time.replace(/[TZ]/g, ' ')}UTC\n`);
 
   it('does not reset a unit that has failed, which would look as if it was stopped', async () => {
     const { asked, unit: it } = saying({});
@@ -42,9 +47,9 @@ describe('a restart', () => {
 
   it.each([
     [
-      'where that turns out to be needed',
+      'where nothing is started otherwise',
       FAILED,
-      [`restart ${NAME}`, `reset-failed ${NAME}`, `restart ${NAME}`],
+      [`restart ${NAME}`, LOOK, `reset-failed ${NAME}`, `restart ${NAME}`],
     ],
     [
       'where it is known to be needed',
@@ -52,9 +57,16 @@ describe('a restart', () => {
       [`reset-failed ${NAME}`, `restart ${NAME}`],
     ],
   ])('resets a unit that has failed %s', async (_, before, expected) => {
-    const { asked, unit: it } = saying({ restart: TOO_OFTEN });
+    const { asked, unit: it } = saying({ restart: AGAIN, show: failedAt(FAILED.finishedAt) });
     await it.restart(before);
     expect(asked).toEqual(expected);
+  });
+
+  it('does not reset a unit that was started, and has failed again', async () => {
+    const later = unitAtRest(1_000).finishedAt;
+    const { asked, unit: it } = saying({ restart: AGAIN, show: failedAt(later) });
+    expect(await it.restart(FAILED)).toMatchObject({ ok: false, mayHaveHappened: true });
+    expect(asked).toEqual([`restart ${NAME}`, LOOK]);
   });
 
   it('is not made without the right to reset the start limit, and certainly did not happen', async () => {

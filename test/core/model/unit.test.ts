@@ -77,6 +77,7 @@ describe('the condition of a unit', () => {
 describe('the end of a run', () => {
   it.each<[UnitState, string]>([
     [failed(), 'it exited with code 3'],
+    [failed({ result: 'exit-code', exitCode: undefined }), 'a command of the unit has failed'],
     [failed({ result: 'signal', exitCode: undefined }), 'it has failed (signal)'],
     [failed({ result: 'start-limit-hit' }), 'too many starts in a short time'],
     [unitAtRest(0, { conditionUnmet: true }), 'a condition of the unit'],
