@@ -11,6 +11,7 @@ const SIDE_BY_SIDE = [
   'engine-compose',
   'promotion-kill',
   'systemd-package',
+  'systemd-two-phases',
   'engine-rivals',
   'engine-hostile',
   'shipping-executable',

@@ -9,6 +9,7 @@ import { socketPolicy } from '../src/cli/socket-policy.ts';
 import { loadSettings } from '../src/config/load.ts';
 import { TABLE } from '../src/config/table.ts';
 import { at, isMapping, list, type Node, parseCompose, text, texts } from './support/compose-file.ts';
+import { twoPhases } from './support/unit-remarks.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DIRECT = 'docker-compose.yml';
@@ -222,6 +223,23 @@ describe('the unit', () => {
       [],
     );
   });
+
+  const { commands, settings, service } = twoPhases(read(UNIT_SETTINGS), read(UNIT));
+
+  test('has an example with two directories that its settings accept', async () => {
+    const example = Object.fromEntries(settings.map((line) => line.split('=')));
+    expect(Object.keys(example).toSorted()).toEqual(['CERT_DIR', 'INCOMING_DIR']);
+    const environment = { ...environmentOfUnit(), UPSTREAM_ADDR: 'broker.example.com', ...example };
+    expect(await loadSettings(environment, undefined)).toMatchObject({ ok: true });
+    expect(service).toEqual([`ReadWritePaths=${example['CERT_DIR']}`]);
+  });
+
+  test.each([...commands.trim().split('\n'), ...settings, ...service])(
+    'has an example with two directories that the operating guide tells: %s',
+    (line) => {
+      expect(read('docs/operating.md')).toContain(line);
+    },
+  );
 
   const analyze = spawnSync('systemd-analyze', ['--version']).error === undefined;
   test.skipIf(!analyze)(
