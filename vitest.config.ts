@@ -12,6 +12,7 @@ const SIDE_BY_SIDE = [
   'promotion-kill',
   'systemd-package',
   'systemd-two-phases',
+  'systemd-quadlet',
   'engine-rivals',
   'engine-hostile',
   'shipping-executable',

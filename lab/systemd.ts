@@ -76,6 +76,8 @@ export interface SystemdMachine {
 export interface BootOptions {
   /** Debian 12, `bookworm`, unless told here or by SYSTEMD_SUITE */
   readonly suite?: 'bookworm' | 'trixie';
+  /** what it has beside the rest */
+  readonly with?: 'podman';
   /** directories of this machine to be seen inside, as the engine takes them: `/here:/there:ro` */
   readonly binds?: readonly string[];
 }
@@ -87,7 +89,7 @@ let booted = 0;
 
 /** Boots a machine, and waits until it has. The first one needs the archive: a minute or two. */
 export async function bootSystemd(engine: EngineApi, options: BootOptions = {}): Promise<SystemdMachine> {
-  const image = await ensureSystemdImage(engine, options.suite);
+  const image = await ensureSystemdImage(engine, options);
   const name = `cert-watcher-systemd-${process.pid}-${++booted}-${Date.now()}`;
   await engine.ask('POST', `/containers/create?name=${name}`, {
     Image: image,
@@ -228,19 +230,23 @@ const images = new Map<string, Promise<string>>();
 /** The name of the image in this engine, made of the archive if it is not there yet. It is kept for the next run. */
 export function ensureSystemdImage(
   engine: EngineApi,
-  suite: string = process.env['SYSTEMD_SUITE'] ?? 'bookworm',
+  { suite, with: extra }: Pick<BootOptions, 'suite' | 'with'> = {},
 ): Promise<string> {
-  const key = `${engine.socketPath} ${suite}`;
-  const known = images.get(key) ?? makeImage(engine, suite);
+  const world = { SUITE: suite ?? process.env['SYSTEMD_SUITE'] ?? 'bookworm', WITH: extra ?? '' };
+  const key = `${engine.socketPath} ${world.SUITE} ${world.WITH}`;
+  const known = images.get(key) ?? makeImage(engine, world);
   images.set(key, known);
   return known;
 }
 
-async function makeImage(engine: EngineApi, suite: string): Promise<string> {
-  const env = { ...process.env, SUITE: suite };
-  const { stdout } = await promisify(execFile)(SCRIPT, [], { env });
+async function makeImage(
+  engine: EngineApi,
+  world: { readonly SUITE: string; readonly WITH: string },
+): Promise<string> {
+  const { stdout } = await promisify(execFile)(SCRIPT, [], { env: { ...process.env, ...world } });
   const archive = stdout.trim();
-  const repository = `${REPOSITORY}-${suite}-${basename(archive, '.tar')}`;
+  const kind = world.WITH === '' ? world.SUITE : `${world.SUITE}-${world.WITH}`;
+  const repository = `${REPOSITORY}-${kind}-${basename(archive, '.tar')}`;
   const name = `${repository}:latest`;
   const { status } = await engine.call('GET', `/images/${name}/json`);
   if (status !== 200) await importArchive(engine, archive, repository);
