@@ -102,6 +102,13 @@ describe.skipIf(!need.ok)(`the Debian package${skipped(need)}`, { timeout: 180_0
     );
   });
 
+  test('has a unit in which systemd finds no fault', async () => {
+    expect(await machine.run(['systemd-analyze', 'verify', `${UNIT}.service`])).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+  });
+
   test('brings its manual page, and what bash completes', async () => {
     expect(await machine.sh(`man ${UNIT} 2>&1`)).toContain('UPSTREAM_ADDR');
     const script = `. /usr/share/bash-completion/bash_completion; _completion_loader ${UNIT}; complete -p ${UNIT}`;
