@@ -560,7 +560,7 @@ export const MUTATIONS: readonly Mutation[] = [
     file: PRESENTED,
     from: '  if (leaf === before.leaf) return',
     to: '  if (leaf === undefined) return',
-    tests: SETS,
+    tests: SETS_SIGNALS,
   },
   {
     name: 'of several sets, believes what it remembers of a broker that somebody has started since',
@@ -574,14 +574,14 @@ export const MUTATIONS: readonly Mutation[] = [
     file: FACTS,
     from: '  return files.sets.every((named) => {',
     to: '  return files.sets.some((named) => {',
-    tests: SETS,
+    tests: SETS_SIGNALS,
   },
   {
     name: 'of several sets, signals for a bridge that a signal does not move',
     file: SETS_SIGNAL,
     from: '  if (!reloadsAtOnce) return',
     to: '  if (reloadsAtOnce === undefined) return',
-    tests: SETS,
+    tests: SETS_SIGNALS,
   },
   {
     name: 'of several sets, needs no proof of a bridge where a listener gives one',
@@ -598,11 +598,11 @@ export const MUTATIONS: readonly Mutation[] = [
     tests: SETS_SIGNALS,
   },
   {
-    name: 'of several sets, lets a changed one that cannot work hold nothing',
+    name: 'of several sets, judges only the first that has changed',
     file: 'src/core/decision/sets.ts',
     from: '  for (const view of changedViews(situation)) {',
-    to: '  for (const view of changedViews(situation).slice(1)) {',
-    tests: SETS,
+    to: '  for (const view of changedViews(situation).slice(0, 1)) {',
+    tests: SETS_SCENARIOS,
   },
   {
     name: 'of several sets, lets one that has not changed hold the others',
