@@ -19,6 +19,7 @@ import { describe, expect, it } from 'vitest';
 import { createStateFile, parseStates } from '../../src/adapters/state-file.ts';
 import type { PersistedState, PersistedStates } from '../../src/core/memory/persisted.ts';
 import { makeFifo, temporaryDirectory } from '../support/directory.ts';
+import { MEASURED } from '../support/measured.ts';
 import { saveOften } from '../support/state-writer.ts';
 import { asNobody, onFullDisk } from '../support/unprivileged.ts';
 
@@ -575,7 +576,7 @@ describe('a state file that several watchers share', () => {
     ['that is a directory', (lock) => mkdir(lock), 4_000],
     ['that is a FIFO', (lock) => makeFifo(lock), 4_000],
     ['that leads to a victim', (lock) => symlink('/etc/hostname', lock), 4_000],
-  ])('is written in spite of a lock %s', async (_, make, withinMs) => {
+  ])('is written in spite of a lock %s', MEASURED, async (_, make, withinMs) => {
     const path = await statePath();
     await make(`${path}.lock`);
     const began = performance.now();

@@ -30,6 +30,7 @@ import { type Route, startHttpServer } from '../../src/surfaces/web/server.ts';
 import { parseCertificates } from '../../src/system/x509.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { SUBACK, startFakeBroker, stateOf } from '../support/fake-broker.ts';
+import { MEASURED } from '../support/measured.ts';
 import { runProbe } from '../support/run-probe.ts';
 import { httpText, inspection, type Reply, startScriptedEngine } from '../support/scripted-engine.ts';
 
@@ -95,7 +96,7 @@ describe('a certificate file', () => {
     );
   });
 
-  it('may hold a certificate with thousands of names, of which few are kept', async () => {
+  it('may hold a certificate with thousands of names, of which few are kept', MEASURED, async () => {
     const sans = Array.from({ length: 3_000 }, (_, index) => `host-${index}.example.com`);
     const { certPem } = await authority.issue({ subject: '', sans });
     const began = performance.now();
@@ -124,7 +125,7 @@ describe('a certificate file', () => {
       'a block of a megabyte of base64',
       `-----BEGIN CERTIFICATE-----\n${'A'.repeat(MEGABYTE - 60)}\n-----END CERTIFICATE-----\n`,
     ],
-  ])('may be %s, and is judged in a moment', (_what, content) => {
+  ])('may be %s, and is judged in a moment', MEASURED, (_what, content) => {
     const began = performance.now();
     expectAnswer(parseCertificates(Buffer.from(content), 'chain'));
     expect(performance.now() - began).toBeLessThan(1_000);
@@ -152,7 +153,7 @@ describe('settings', () => {
     ['a key of a megabyte', `{"${'x'.repeat(MEGABYTE)}":1}`, 1],
     ['a value of a megabyte', `{"cert_dir":"${'x'.repeat(MEGABYTE)}"}`, 0],
     ['a depth of half a million', '['.repeat(MEGABYTE / 2) + ']'.repeat(MEGABYTE / 2), 1],
-  ])('may be a file with %s, and are judged in a moment', (_what, content, problems) => {
+  ])('may be a file with %s, and are judged in a moment', MEASURED, (_what, content, problems) => {
     const began = performance.now();
     expect(parseConfig(content, 'x.json').problems).toHaveLength(problems);
     expect(performance.now() - began).toBeLessThan(1_000);

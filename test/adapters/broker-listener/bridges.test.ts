@@ -25,6 +25,7 @@ import {
   startFakeBroker,
   stateOf,
 } from '../../support/fake-broker.ts';
+import { MEASURED } from '../../support/measured.ts';
 import { describeWith, program } from '../../support/needs.ts';
 
 const LOCAL = '127.0.0.1';
@@ -349,7 +350,7 @@ describe('a broker that does not keep to the protocol', () => {
     await namesWith(room.watch(port), 'edge.cloud');
   });
 
-  test('tiny packets without an end leave time for everything else', async ({ room }) => {
+  test('tiny packets without an end leave time for everything else', MEASURED, async ({ room }) => {
     const broker = await room.fake({
       afterwards: (socket) => void socket.write(stateOf('edge.cloud', '1', true)),
     });

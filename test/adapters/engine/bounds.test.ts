@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { createContainer } from '../../../src/adapters/engine/container.ts';
 import { createSwarmService } from '../../../src/adapters/engine/service.ts';
 import { growthByAsking } from '../../support/engine-memory.ts';
+import { MEASURED } from '../../support/measured.ts';
 import type { Reply } from '../../support/scripted-engine.ts';
 import { http, httpText, inspection, startScriptedEngine } from '../../support/scripted-engine.ts';
 
@@ -100,6 +101,7 @@ describe('an engine that answers with', () => {
 
   it.each(ANSWERS)(
     '%s is done with in seconds',
+    { ...MEASURED, timeout: 60_000 },
     async (_, reply, cause) => {
       const { endpoint } = await startScriptedEngine({ inspect: reply });
       const began = performance.now();
@@ -107,7 +109,6 @@ describe('an engine that answers with', () => {
       expect(performance.now() - began).toBeLessThan(3_000);
       expect(answer).toMatchObject({ ok: false, cause });
     },
-    60_000,
   );
 
   it('an announcement or two is heard out', async () => {
@@ -170,7 +171,7 @@ describe('a swarm', () => {
     60_000,
   );
 
-  it('that refuses at length is understood at once', async () => {
+  it('that refuses at length is understood at once', MEASURED, async () => {
     const { endpoint } = await startScriptedEngine({
       inspect: http(404, 'service '.repeat(MEBIBYTE / 8 - 1)),
     });

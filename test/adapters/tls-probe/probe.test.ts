@@ -43,6 +43,7 @@ import {
   type ProbeVerdict,
 } from '../../../src/core/model/probe.ts';
 import { type CertificateSet, contentsOf, createCertificateSet } from '../../support/certificate-set.ts';
+import { MEASURED } from '../../support/measured.ts';
 
 const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
 /** Failures end the settling, so only a test that is about to go wrong waits this long. */
@@ -190,7 +191,7 @@ describe('a server that accepts the client certificate', () => {
     expect((await probe(targetOf(await setOf(), server.port), { settleMinMs: 100 })).ok).toBe(true);
   });
 
-  test('may keep its side open: the probe ends all the same', async () => {
+  test('may keep its side open: the probe ends all the same', MEASURED, async () => {
     const server = await serve(startTlsServer(broker, authority.certPem, { allowHalfOpen: true }));
     const from = performance.now();
     expect((await probe(targetOf(await setOf(), server.port), BRIEF)).ok).toBe(true);
@@ -608,7 +609,7 @@ describe('names', () => {
     expect(verdict.cause).toBe('dns');
   });
 
-  test('a resolver that never answers is a timeout in phase dns, within the budget', async () => {
+  test('a resolver that never answers is a timeout in phase dns, within the budget', MEASURED, async () => {
     const never = () => new Promise<never>(() => undefined);
     const verdict = await probeFails(
       targetOf(await setOf(), 1, { ...named, timeoutMs: 150 }),
@@ -808,7 +809,7 @@ describe('addresses', () => {
 });
 
 describe('a server that does not speak TLS with us', () => {
-  test('silence is a timeout in phase tls', async () => {
+  test('silence is a timeout in phase tls', MEASURED, async () => {
     const server = await serve(startTcpServer(() => undefined));
     const verdict = await probeFails(targetOf(await setOf(), server.port, { timeoutMs: 200 }));
     expect(verdict).toMatchObject({
@@ -1163,7 +1164,7 @@ describe('an upstream that sends without end', () => {
     return { server, sent };
   }
 
-  test('while the probe listens for a refusal is protocol, and is cut off', async () => {
+  test('while the probe listens for a refusal is protocol, and is cut off', MEASURED, async () => {
     const { server, sent } = flooding();
     const verdict = await probeFails(targetOf(await setOf(), (await server).port));
     expect(verdict).toMatchObject({
@@ -1258,7 +1259,7 @@ describe('mqtt mode', () => {
     };
   }
 
-  test('a login is a success with proof, at once, and the broker is told goodbye', async () => {
+  test('a login is a success with proof, at once, and the broker is told goodbye', MEASURED, async () => {
     const server = await mqttServer(connack(0));
     const verdict = await probe(targetOf(await setOf(), server.port, mqtt), {});
     expect(verdict).toMatchObject({ ok: true, proof: 'connack' });
@@ -1365,27 +1366,31 @@ describe('cancellation', () => {
     ];
   }
 
-  test('ends the probe at once in every phase, without a verdict and without anything left', async () => {
-    const set = await setOf();
-    for (const { phase, target, internals } of await stages()) {
-      const before = openHandles().length;
-      const cancel = new AbortController();
-      const phases: ProbePhase[] = [];
-      const onPhase = (ended: ProbePhase) => phases.push(ended);
-      const running = createTlsProbe(targetOf(set, 1, target), internals).run({
-        signal: cancel.signal,
-        nowMs: Date.now(),
-        onPhase,
-      });
-      await setTimeout(100);
-      const from = performance.now();
-      cancel.abort();
-      expect(await running).toBeUndefined();
-      expect(performance.now() - from).toBeLessThan(90);
-      expect(phases.at(-1)).toBe(phase);
-      expect(await handlesLeftOver(before)).toBe(0);
-    }
-  });
+  test(
+    'ends the probe at once in every phase, without a verdict and without anything left',
+    MEASURED,
+    async () => {
+      const set = await setOf();
+      for (const { phase, target, internals } of await stages()) {
+        const before = openHandles().length;
+        const cancel = new AbortController();
+        const phases: ProbePhase[] = [];
+        const onPhase = (ended: ProbePhase) => phases.push(ended);
+        const running = createTlsProbe(targetOf(set, 1, target), internals).run({
+          signal: cancel.signal,
+          nowMs: Date.now(),
+          onPhase,
+        });
+        await setTimeout(100);
+        const from = performance.now();
+        cancel.abort();
+        expect(await running).toBeUndefined();
+        expect(performance.now() - from).toBeLessThan(90);
+        expect(phases.at(-1)).toBe(phase);
+        expect(await handlesLeftOver(before)).toBe(0);
+      }
+    },
+  );
 
   test('a signal that is already aborted starts nothing', async () => {
     const touched = vi.fn();

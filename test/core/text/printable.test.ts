@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cut, printable, visible, visibleJson } from '../../../src/core/text/printable.ts';
+import { MEASURED } from '../../support/measured.ts';
 
 /** What hides, deceives or drives a terminal, each of its kind. */
 const UNSEEN = [
@@ -61,7 +62,7 @@ describe('text for terminals and pages', () => {
     );
   });
 
-  it('is made of ten megabytes in a moment', () => {
+  it('is made of ten megabytes in a moment', MEASURED, () => {
     const began = performance.now();
     printable('\u202e'.repeat(10 * 2 ** 20));
     expect(performance.now() - began).toBeLessThan(100);

@@ -9,6 +9,7 @@ import { until } from '../../../lab/until.ts';
 import type { Announcement } from '../../../src/core/news/events.ts';
 import { text } from '../../../src/surfaces/web/answer.ts';
 import { type Route, startHttpServer } from '../../../src/surfaces/web/server.ts';
+import { MEASURED } from '../../support/measured.ts';
 
 const MEGABYTE = 2 ** 20;
 
@@ -373,7 +374,7 @@ describe('many clients', () => {
     expect(await answer).toMatch(/at last\n$/);
   });
 
-  it('that ask as fast as they can leave most of the time to others', async () => {
+  it('that ask as fast as they can leave most of the time to others', MEASURED, async () => {
     const { port } = await listening();
     let isOver = false;
     const hammer = async () => {

@@ -1,5 +1,6 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { createTurns } from '../../../src/surfaces/web/turns.ts';
+import { MEASURED } from '../../support/measured.ts';
 
 /** Turns on a clock that work and the test move. */
 function setUp() {
@@ -52,7 +53,7 @@ it('however much there is, two milliseconds of it are done in one go', async () 
   expect(done).toHaveLength(2);
 });
 
-it('however much there is, three quarters of the time are left to others', async () => {
+it('however much there is, three quarters of the time are left to others', MEASURED, async () => {
   const { add, done } = setUp();
   for (let count = 0; count < 100; count++) add('a');
   const sinceMs = performance.now();

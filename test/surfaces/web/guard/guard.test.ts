@@ -15,6 +15,7 @@ import { text } from '../../../../src/surfaces/web/answer.ts';
 import { createGuard } from '../../../../src/surfaces/web/guard/guard.ts';
 import { type Route, startHttpServer } from '../../../../src/surfaces/web/server.ts';
 import { temporaryDirectory } from '../../../support/directory.ts';
+import { MEASURED } from '../../../support/measured.ts';
 
 const authority = await createAuthority({ cn: 'Example CA' });
 const clientAuthority = await createAuthority({ cn: 'Client CA' });
@@ -186,7 +187,7 @@ describe('a server with a certificate', () => {
     expect(await open(sessions[0])).toBe(false);
   });
 
-  it('drops a client that does not get on with its handshake', async () => {
+  it('drops a client that does not get on with its handshake', { ...MEASURED, timeout: 10_000 }, async () => {
     const { port } = await serving();
     const socket = connectPlain(port, '127.0.0.1', () => socket.write(Buffer.from([0x16, 3, 1, 2])));
     onTestFinished(() => void socket.destroy());
@@ -194,7 +195,7 @@ describe('a server with a certificate', () => {
     const sinceMs = performance.now();
     await once(socket, 'close');
     expect(performance.now() - sinceMs).toBeLessThan(8_000);
-  }, 10_000);
+  });
 
   it('drops the oldest of a hundred handshakes for the next client', async () => {
     const { port, ask } = await serving();
