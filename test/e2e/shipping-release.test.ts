@@ -3,17 +3,32 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
+import { machineOf } from '../../scripts/shipping/elf.ts';
 import { sha256Of } from '../../scripts/shipping/file-facts.ts';
-import { all, describeWith } from '../support/needs.ts';
-import { copyOfRepository, DEBIAN_MIRROR, SHIPPING, ship } from '../support/shipping.ts';
+import { CACHE } from '../../scripts/shipping/paths.ts';
+import { all, describeWith, program, skipped } from '../support/needs.ts';
+import {
+  copyOfRepository,
+  DEBIAN_MIRROR,
+  REPOSITORY,
+  SHIPPING,
+  ship,
+  thisTarget,
+} from '../support/shipping.ts';
+
+const run = promisify(execFile);
 
 const EXECUTABLES = ['mosquitto-cert-watcher-linux-amd64', 'mosquitto-cert-watcher-linux-arm64'];
 
-const PACKAGES = ['amd64', 'arm64'].map((arch) => `mosquitto-cert-watcher_${manifest.version}_${arch}.deb`);
+const packageFor = (arch: string) => `mosquitto-cert-watcher_${manifest.version}_${arch}.deb`;
+const PACKAGES = ['amd64', 'arm64'].map(packageFor);
+
+const QEMU = 'qemu-aarch64-static';
+const emulator = program(QEMU);
 
 /** Images have their own test. */
 const WITHOUT_ENGINE = { DOCKER_HOST: 'unix:///nowhere.sock' };
@@ -32,6 +47,20 @@ describeWith(all(SHIPPING, DEBIAN_MIRROR), 'a release', () => {
 
   const released = (name: string) => join(root, 'dist', 'release', name);
 
+  /** The executable of a package, unpacked. */
+  async function executableIn(name: string): Promise<string> {
+    const tree = await mkdtemp(join(root, 'dist', 'unpacked-'));
+    await run('dpkg-deb', ['--extract', released(name), tree]);
+    return join(tree, 'usr', 'bin', 'mosquitto-cert-watcher');
+  }
+
+  /** Its control fields, and mode, owner and path of its files, without sizes. */
+  async function describePackage(name: string): Promise<string> {
+    const { stdout: fields } = await run('dpkg-deb', ['--field', released(name)]);
+    const { stdout: files } = await run('dpkg-deb', ['--contents', released(name)]);
+    return `${fields.replace(/^Installed-Size: .*\n/m, '')}${files.replace(/^(\S+ \S+) .* (\S+)$/gm, '$1 $2')}`;
+  }
+
   test('holds executables, Debian packages, bills of materials, licences, changes and checksums', async () => {
     expect((await readdir(released('.'))).toSorted()).toEqual(
       [
@@ -46,7 +75,7 @@ describeWith(all(SHIPPING, DEBIAN_MIRROR), 'a release', () => {
   });
 
   test('is checked by `sha256sum -c`, every file of it', async () => {
-    const { stdout } = await promisify(execFile)('sha256sum', ['-c', 'SHA256SUMS'], { cwd: released('.') });
+    const { stdout } = await run('sha256sum', ['-c', 'SHA256SUMS'], { cwd: released('.') });
     const names = (await readdir(released('.'))).filter((name) => name !== 'SHA256SUMS');
     expect(stdout.trim().split('\n').toSorted()).toEqual(names.map((name) => `${name}: OK`).toSorted());
   });
@@ -71,12 +100,37 @@ describeWith(all(SHIPPING, DEBIAN_MIRROR), 'a release', () => {
 
   test.for(PACKAGES)('holds in %s the executable of that machine', async (name) => {
     const arch = name.includes('arm64') ? 'arm64' : 'amd64';
-    const tree = await mkdtemp(join(root, 'dist', 'unpacked-'));
-    await promisify(execFile)('dpkg-deb', ['--extract', released(name), tree]);
-    expect(await sha256Of(join(tree, 'usr', 'bin', 'mosquitto-cert-watcher'))).toBe(
+    expect(await sha256Of(await executableIn(name))).toBe(
       await sha256Of(released(`mosquitto-cert-watcher-linux-${arch}`)),
     );
   });
+
+  test('has packages that differ in nothing but the machine', async () => {
+    const [amd64, arm64] = await Promise.all(PACKAGES.map(describePackage));
+    expect(amd64).toContain('\nArchitecture: amd64\n');
+    expect(arm64).toBe(amd64?.replace('\nArchitecture: amd64\n', '\nArchitecture: arm64\n'));
+  });
+
+  test.skipIf(!emulator.ok)(
+    `holds in the package for arm64 what starts on that machine, as it is emulated${skipped(emulator)}`,
+    async () => {
+      const executable = await executableIn(packageFor('arm64'));
+      expect(machineOf(await readFile(executable))).toBe('arm64');
+      // the libraries that the package depends on, as they were downloaded for its bill of materials
+      const libraries = join(root, relative(REPOSITORY, CACHE), 'debian-arm64', 'files');
+      const { stdout } = await run(QEMU, ['-L', libraries, executable, '--version']);
+      expect(stdout).toContain(`mosquitto-cert-watcher ${manifest.version}`);
+    },
+  );
+
+  test('has the package, byte for byte, that `make deb` makes', async () => {
+    const { name, arch } = thisTarget();
+    await ship('deb', [name], { root });
+    expect(await sha256Of(join(root, 'dist', packageFor(arch)))).toBe(
+      await sha256Of(released(packageFor(arch))),
+    );
+    // one more is built and compressed
+  }, 300_000);
 
   test('carries the licence of everything in the bundle', async () => {
     const licences = await readFile(released('THIRD-PARTY-LICENSES.txt'), 'utf8');
