@@ -8,6 +8,8 @@ import type { CertificateSet, NamedSet } from '../../src/core/model/files.ts';
 
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
+/** Window, cooldown and every proof are over by then. */
+const LATER_MS = 15 * MINUTE_MS;
 const BRIDGES = ['bridge cloud', 'bridge plant'] as const;
 const LISTENERS = ['listener 8883', 'listener 8884'] as const;
 const NAMES = [...BRIDGES, ...LISTENERS] as const;
@@ -100,21 +102,21 @@ describe('a signal for several sets', () => {
   it('is enough where certificate and key of a listener have changed, and not its CA file or revocation list', async () => {
     const { world, write } = await settled();
     write('listener 8883');
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     expect([counts(world), proof(world), hasAll(world)]).toEqual([SIGNALLED, 'listener', true]);
   });
 
   it('is enough for a bridge with bridge_reload_type immediate, which its fall and rise prove', async () => {
     const { world, write } = await settled();
     write('bridge plant', ca(2));
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     expect([counts(world), proof(world), hasAll(world)]).toEqual([SIGNALLED, 'bridge', true]);
   });
 
   it('is enough for both where both prove it', async () => {
     const { world, put } = await settled();
     put('bridge plant', 'listener 8883', 'listener 8884');
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     expect([counts(world), proof(world), hasAll(world)]).toEqual([SIGNALLED, 'both', true]);
   });
 
@@ -123,7 +125,7 @@ describe('a signal for several sets', () => {
       'bridge plant': { reportedAs: { name: 'gateway-7', isWhole: true } },
     });
     put('bridge plant');
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     expect([counts(world), proof(world)]).toEqual([SIGNALLED, 'bridge']);
   });
 
@@ -131,18 +133,18 @@ describe('a signal for several sets', () => {
     const { world, put } = await settled();
     world.sets.others.set(8884, digest('of somebody else'));
     put('listener 8883');
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     expect(counts(world)).toEqual(SIGNALLED);
   });
 
   it('is enough again for the next renewal, and for a broker that has been started with the same files since', async () => {
     const { world, put } = await settled();
     put('listener 8883');
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     world.startByHand();
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     put('listener 8883');
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     expect([counts(world), hasAll(world)]).toEqual([{ signals: 2, restarts: 0 }, true]);
   });
 });
@@ -162,7 +164,7 @@ describe('a restart instead of a signal', () => {
   ])('is made for %s', async (_, name, edition, reason) => {
     const { world, write } = await settled();
     write(name, edition);
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     expect([counts(world), why(world), hasAll(world)]).toEqual([
       RESTARTED,
       expect.stringMatching(reason),
@@ -209,7 +211,7 @@ describe('a restart instead of a signal', () => {
     const { world, put } = await settled(SIGHUP, { 'bridge plant': named });
     happens(world);
     put('bridge plant');
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     expect([counts(world), why(world)]).toEqual([RESTARTED, expect.stringMatching(reason)]);
   });
 
@@ -222,7 +224,7 @@ describe('a restart instead of a signal', () => {
       return { ok: true, value: undefined };
     };
     put('bridge plant');
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     expect(counts(world)).toEqual({ signals: 1, restarts: 1 });
   });
 
@@ -245,7 +247,7 @@ describe('a restart instead of a signal', () => {
   it('is made where a state file of before does not say what a listener has loaded, and never after that', async () => {
     const { world, put, watcher } = await settled({ ...SIGHUP, withStateFile: true });
     put('listener 8883');
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     watcher.kill();
     const old = [...world.states].map(([name, state]) => {
       const { parts: _, ...applied } = state.applied ?? { fingerprint: '', startedAt: undefined };
@@ -253,15 +255,15 @@ describe('a restart instead of a signal', () => {
     });
     world.states = new Map(old);
     world.startWatcher();
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     put('listener 8883');
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     expect([counts(world), why(world)]).toEqual([
       { signals: 1, restarts: 1 },
       expect.stringMatching(/what the broker had loaded of it is not known/),
     ]);
     put('listener 8883');
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     expect(counts(world)).toEqual({ signals: 2, restarts: 1 });
   });
 
@@ -272,7 +274,7 @@ describe('a restart instead of a signal', () => {
     world.startByHand();
     await world.advance(2_000);
     write('listener 8883', ca(1));
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     expect([counts(world), hasAll(world)]).toEqual([RESTARTED, true]);
   });
 });
@@ -284,7 +286,7 @@ describe('somebody else’s signal', () => {
     const { world, put } = await settled(options);
     put('listener 8883', 'listener 8884');
     world.signalByHand();
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     expect([counts(world), hasAll(world)]).toEqual([{ signals: 0, restarts: 0 }, true]);
     const said = world.events('broker_already_current').slice(1);
     expect(said.map(({ details }) => [details['set'], details['proof']])).toEqual([
@@ -302,7 +304,7 @@ describe('somebody else’s signal', () => {
     put('listener 8884');
     write(name, edition);
     world.signalByHand();
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     expect([counts(world), hasAll(world)]).toEqual([RESTARTED, true]);
   });
 
@@ -311,7 +313,7 @@ describe('somebody else’s signal', () => {
     put('listener 8883');
     world.signalByHand();
     put('listener 8884');
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     expect([counts(world), hasAll(world)]).toEqual([RESTARTED, true]);
   });
 
@@ -321,7 +323,7 @@ describe('somebody else’s signal', () => {
     put('listener 8883');
     world.signalByHand();
     world.startWatcher();
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     expect([counts(world), hasAll(world)]).toEqual([RESTARTED, true]);
   });
 });
@@ -330,7 +332,7 @@ describe('a listener of several', () => {
   it('is told once where it presents another certificate, under the name of its set, and never restarted for that', async () => {
     const { world } = await settled();
     world.sets.others.set(8884, digest('of somebody else'));
-    await world.advance(HOUR_MS / 2);
+    await world.advance(LATER_MS);
     expect(world.events('listener_outdated').map(({ details }) => details)).toEqual([
       expect.objectContaining({ set: 'listener 8884', listener: 'mqtts://broker:8884' }),
     ]);
@@ -340,7 +342,7 @@ describe('a listener of several', () => {
   it('is told where it has answered before, and does not any more', async () => {
     const { world } = await settled();
     world.sets.unreachable.add(8884);
-    await world.advance(HOUR_MS / 2);
+    await world.advance(LATER_MS);
     const said = world.events('watch_degraded').map(({ details }) => [details['part'], details['set']]);
     expect(said).toEqual([['listener', 'listener 8884']]);
   });
@@ -352,7 +354,7 @@ describe('a listener of several', () => {
     world.sets.unreachable.add(8883);
     world.put(fix.several([fix.named('listener 8883', fix.set('A', -2 * HOUR_MS))]));
     world.startWatcher();
-    await world.advance(HOUR_MS);
+    await world.advance(LATER_MS);
     expect(world.events('watch_degraded', 'listener_outdated')).toEqual([]);
   });
 
@@ -381,7 +383,7 @@ describe('a listener of several', () => {
   it('is quiet while its renewed set waits for the restart', async () => {
     const { world, put } = await settled({ settings: { restartEnabled: false } });
     put('listener 8883');
-    await world.advance(HOUR_MS / 2);
+    await world.advance(LATER_MS);
     expect(world.events('listener_outdated')).toEqual([]);
   });
 });
