@@ -6,6 +6,7 @@ import { expect } from 'vitest';
 import { createAuthority } from '../../lab/certificates.ts';
 import { executable } from '../../lab/real-servers.ts';
 import { closedPort } from '../../lab/tls-servers.ts';
+import { until } from '../../lab/until.ts';
 import { createDockerd } from '../support/dockerd.ts';
 import { all, describeWith, program, ROOT } from '../support/needs.ts';
 import { startPodman } from '../support/podman.ts';
@@ -81,10 +82,16 @@ describeWith(all(ROOT, program('podman')), 'the engine of an ordinary user', () 
   test('grants what that user may do, and is not called root', async ({ stage }) => {
     const podman = await startPodman(join(stage.directory, 'podman'), { uid: 12_345 });
     stage.onEnd(podman.end);
+    // it is slow the first time, and the watcher does not wait for it for long
+    await until('podman to say at once what it is', async () => {
+      const askedMs = performance.now();
+      await podman.api.ask('GET', '/info');
+      return performance.now() - askedMs < 1_500;
+    });
     await stage.certs.install(await makeSet());
     const daemon = stage.daemon({ ...SHORT, CERT_DIR: stage.certs.path, DOCKER_SOCK: podman.api.socketPath });
     const { details } = await daemon.says('engine_access');
     expect(details).toMatchObject({ access: 'whole_engine' });
     expect(details['message']).toMatch(/every right of the user who runs it \(rootless\)/);
-  }, 60_000);
+  }, 120_000);
 });
