@@ -1,5 +1,5 @@
 /**
- * What the executable weighs and takes: size, start-up, memory and processor while nothing happens. Watchers with the
+ * What the executable weighs and takes: size, start-up, a decision, memory and processor while nothing happens. Watchers with the
  * default settings and a set that the broker has loaded, three without metrics and three with metrics that are read every
  * 15 s; medians of three.
  *
@@ -7,17 +7,19 @@
  *     IDLE=10m make footprint    # memory after ten minutes, the processor over the ten that follow
  */
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createGzip } from 'node:zlib';
+import { build } from 'esbuild';
 import { type Daemon, startDaemon } from '../lab/daemon.ts';
 import { evict } from '../lab/page-cache.ts';
 import { closedPort } from '../lab/tls-servers.ts';
 import { bundle } from '../scripts/shipping/bundle.ts';
+import { FLAGS } from '../scripts/shipping/executable.ts';
 import { readIdentity } from '../scripts/shipping/identity.ts';
 import { noticesFor } from '../scripts/shipping/notices.ts';
 import { DIST, PROGRAM } from '../scripts/shipping/paths.ts';
@@ -60,8 +62,9 @@ try {
   const image = await sizeOfImage();
   evict(EXECUTABLE);
   const startMs = await medianStart(peers);
+  const decisionMs = await medianDecision();
   const [off, on] = await Promise.all([idleMedian(peers, idleMs, false), idleMedian(peers, idleMs, true)]);
-  print({ executable, image, startMs, off, on });
+  print({ executable, image, startMs, decisionMs, off, on });
 } finally {
   await peers.close();
 }
@@ -90,6 +93,15 @@ async function medianStart({ settings }: Peers): Promise<number> {
   const times: number[] = [];
   for (let count = 0; count < STARTS; count += 1) times.push(await startUp(settings));
   return median(times);
+}
+
+/** One decision of the core for one broker, with the flags of the executable; they leave no TypeScript to the runtime. */
+async function medianDecision(): Promise<number> {
+  const { node } = await hostRuntime();
+  const script = join(import.meta.dirname, 'decision.ts');
+  const built = await build({ entryPoints: [script], bundle: true, platform: 'node', write: false });
+  const [code] = built.outputFiles;
+  return Number(execFileSync(node, [...FLAGS, '-'], { input: code?.text, encoding: 'utf8' })) / 1_000;
 }
 
 function median(values: readonly number[]): number {
@@ -169,11 +181,12 @@ interface Figures {
   readonly executable: Size;
   readonly image: Size;
   readonly startMs: number;
+  readonly decisionMs: number;
   readonly off: Idle;
   readonly on: Idle;
 }
 
-function print({ executable, image, startMs, off, on }: Figures): void {
+function print({ executable, image, startMs, decisionMs, off, on }: Figures): void {
   const both = (name: string, show: (idle: Idle) => string) => `| ${name} | ${show(off)} | ${show(on)} |`;
   const size = ({ plainMb, gzipMb }: Size) => `${plainMb.toFixed(1)} MB | ${gzipMb.toFixed(1)} MB`;
   const lines = [
@@ -195,7 +208,8 @@ function print({ executable, image, startMs, off, on }: Figures): void {
       ({ cpuSPerHour }) => `${cpuSPerHour.toFixed(1)} s (${((cpuSPerHour / 3_600) * 100).toFixed(2)} %)`,
     ),
     '',
-    `Start, from exec to the line \`started\`: ${startMs.toFixed(0)} ms (median of ${STARTS}).`,
+    `Start, from exec to the line \`started\`: ${startMs.toFixed(0)} ms (median of ${STARTS}). One decision:`,
+    `${decisionMs.toFixed(3)} ms (the loop decides when it has looked, every five seconds).`,
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
 }
