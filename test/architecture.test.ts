@@ -154,7 +154,7 @@ beforeAll(async () => {
   );
   inCycles = [...found].flatMap(([place, rules]) => (rules.includes(CYCLES_RULE) ? [place] : []));
   await rm(directory, { recursive: true });
-}, 60_000);
+});
 
 /** One small source for each file that is spoken of, with a line for each thing that it is tried with. */
 function sources(): ReadonlyMap<string, readonly string[]> {

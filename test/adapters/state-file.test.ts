@@ -547,7 +547,7 @@ describe('a state file that several watchers share', () => {
     await Promise.all(['left', 'right', 'third'].map((name) => saveOften(path, name, 60)));
     expect(await lastRestarts(path)).toEqual({ left: 60, right: 60, third: 60 });
     expect(await readdir(join(path, '..'))).toEqual(['state.json']);
-  }, 60_000);
+  });
 
   it('keeps what another one has written since it was loaded', async () => {
     const path = await statePath();

@@ -117,7 +117,7 @@ describe('whatever happens to a swarm', () => {
       }),
       { numRuns: HISTORIES, seed: SEED },
     );
-  }, 60_000);
+  });
 
   it('no set is tried more often than there are nodes, whatever is forgotten', async () => {
     await fc.assert(
@@ -130,7 +130,7 @@ describe('whatever happens to a swarm', () => {
       }),
       { numRuns: HISTORIES, seed: SEED },
     );
-  }, 60_000);
+  });
 
   it('the service has the newest set in the end, once all has been well for long enough', async () => {
     await fc.assert(
@@ -149,5 +149,5 @@ describe('whatever happens to a swarm', () => {
       }),
       { numRuns: HISTORIES, seed: SEED },
     );
-  }, 60_000);
+  });
 });

@@ -369,7 +369,7 @@ describe('a broker that does not keep to the protocol', () => {
     const watch = room.watch(broker.port);
     await problemOf(watch, /has not answered for 5 s/);
     await until('another attempt', () => broker.visits() > 1);
-  }, 20_000);
+  });
 
   test('a watch that is closed leaves nothing behind, whenever that is', async ({ room }) => {
     for (const answers of [{ connack: Buffer.alloc(0) }, { suback: Buffer.alloc(0) }, {}]) {

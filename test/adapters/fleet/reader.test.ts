@@ -122,7 +122,7 @@ describe('a fleet', () => {
     );
     expect(reading.isComplete).toBe(false);
     expect(subscribed.length).toBeLessThan(20);
-  }, 20_000);
+  });
 
   it('that has no availability is complete once a pass over the states brings nothing new', async () => {
     const { kept, reading } = await broker(([topic], pass) =>
@@ -130,5 +130,5 @@ describe('a fleet', () => {
     );
     expect(reading.isComplete).toBe(true);
     expect(kept.count()).toBe(40);
-  }, 20_000);
+  });
 });

@@ -1440,7 +1440,7 @@ describe('phases', () => {
 });
 
 describe('a thousand probes', () => {
-  test('in a row leave no socket, no timer and no open file behind', { timeout: 60_000 }, async () => {
+  test('in a row leave no socket, no timer and no open file behind', async () => {
     const set = await setOf();
     const good = await serve(startTlsServer(broker, authority.certPem));
     const closing = await serve(startTlsServer(broker, authority.certPem, {}, (socket) => socket.end()));

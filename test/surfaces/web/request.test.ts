@@ -220,4 +220,4 @@ it('what Node.js itself would refuse is refused, and what it takes means the sam
     { numRuns: 3_000 },
   );
   expect(compared).toBeGreaterThan(200);
-}, 60_000);
+});
