@@ -38,6 +38,7 @@ const SIDE_BY_SIDE = [
   'engine-two-phases',
   'engine-outage',
   'engine-bridge-reload',
+  'engine-set-bridge-signals',
   'promotion-rivals',
   'mosquitto-conf',
   'mosquitto-options',
@@ -100,6 +101,7 @@ const SECOND_WORLD_ONLY = [
   'engine-compose',
   'engine-compose-two-phases',
   'engine-bridge-reload',
+  'engine-set-bridge-signals',
   'engine-minimum-api',
 ];
 

@@ -4,16 +4,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect } from 'mqtt';
 import { expect } from 'vitest';
-import { closedPort } from '../../lab/tls-servers.ts';
 import { quietly, until } from '../../lab/until.ts';
-import { all, describeWith, ENGINE, MOSQUITTO_2_1 } from '../support/needs.ts';
-import { house, severalSets } from '../support/several-sets.ts';
+import { describeWith, ENGINE } from '../support/needs.ts';
+import { DEMANDING, house, severalSets, signalled } from '../support/several-sets.ts';
 import { nothingFollows, type Stage, test } from '../support/stage.ts';
-
-/** The second listener asks clients for certificates, and knows which of them are revoked. */
-const DEMANDING = ['cafile /certs/house/ca.crt', 'require_certificate true', 'crlfile /certs/house/list.crl'];
-
-const VERIFY_MS = 8_000;
 
 /** A client with a certificate that stays connected, and counts how often it was cut off. */
 async function client(stage: Stage, port: number) {
@@ -35,21 +29,6 @@ async function client(stage: Stage, port: number) {
   stage.onEnd(() => connection.endAsync(true));
   await until('the client to be connected', () => connection.connected);
   return { cuts: () => cuts };
-}
-
-/** The same broker, and a watcher that signals before it restarts. */
-async function signalled(stage: Stage, ofPlant: readonly string[] = [], verifyMs = VERIFY_MS) {
-  const plain = await closedPort();
-  const at = await severalSets(stage, { ofExtra: DEMANDING, ofPlant, plain });
-  const daemon = stage.daemon({
-    ...at.environment,
-    RELOAD_STRATEGY: 'sighup',
-    RESTART_VERIFY_TIMEOUT: `${verifyMs}ms`,
-    BROKER_URL: `mqtt://127.0.0.1:${plain}`,
-  });
-  await daemon.says('broker_already_current');
-  const signals = () => daemon.count('mosquitto_reload_triggered');
-  return { ...at, daemon, signals };
 }
 
 describeWith(ENGINE, 'a signal for several sets', () => {
@@ -134,57 +113,4 @@ describeWith(ENGINE, 'a listener of several', () => {
     await nothingFollows();
     expect([daemon.count('listener_outdated'), broker.restarts()]).toEqual([1, 0]);
   });
-});
-
-describeWith(all(ENGINE, MOSQUITTO_2_1), 'a signal for a bridge with bridge_reload_type immediate', () => {
-  const IMMEDIATE = ['bridge_reload_type immediate', 'remote_clientid gateway-7'];
-
-  /** Both bridges have been steady for as long as a proof may take. */
-  async function steady(stage: Stage, ofPlant = IMMEDIATE) {
-    const at = await signalled(stage, ofPlant);
-    await at.daemon.says('bridge_connected', { skip: 1 });
-    await quietly(VERIFY_MS + 1_500, 'what the bridges have done by themselves no longer counts');
-    return at;
-  }
-
-  test('is enough, proved by this bridge, which the upstream sees with the new certificate', async ({
-    stage,
-  }) => {
-    const { daemon, broker, renew, connected, signals } = await steady(stage);
-    const plant = await renew('plant');
-    const { details } = await daemon.says('reload_completed', { withinMs: 40_000 });
-    expect(details['proof']).toBe('bridge');
-    await connected('plant', plant);
-    await nothingFollows();
-    expect([broker.restarts(), signals()]).toEqual([0, 1]);
-  }, 120_000);
-
-  test('is enough together with a listener, where both prove it', async ({ stage }) => {
-    const { daemon, broker, renew, connected, presented, signals } = await steady(stage);
-    const [plant, extra] = [await renew('plant'), await renew('extra')];
-    const { details } = await daemon.says('reload_completed', { withinMs: 40_000 });
-    expect(details['proof']).toBe('both');
-    await connected('plant', plant);
-    expect(await presented('extra')).toBe(extra);
-    await nothingFollows();
-    expect([broker.restarts(), signals()]).toEqual([0, 1]);
-  }, 120_000);
-
-  test('is known by the name of its connection where it has no remote_clientid', async ({ stage }) => {
-    const { daemon, broker, renew, signals } = await steady(stage, ['bridge_reload_type immediate']);
-    await renew('plant');
-    expect((await daemon.says('reload_completed', { withinMs: 40_000 })).details['proof']).toBe('bridge');
-    await nothingFollows();
-    expect([broker.restarts(), signals()]).toEqual([0, 1]);
-  }, 120_000);
-
-  test('is not tried where the other bridge has changed too', async ({ stage }) => {
-    const { daemon, broker, renew, signals } = await steady(stage);
-    await Promise.all([renew('plant'), renew('cloud')]);
-    const { details } = await daemon.says('mosquitto_restart_triggered');
-    expect(details['no_signal']).toBe('bridge cloud has changed, which a signal does not move');
-    await daemon.says('restart_completed');
-    await nothingFollows();
-    expect([broker.restarts(), signals()]).toEqual([1, 0]);
-  }, 120_000);
 });

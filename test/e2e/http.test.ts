@@ -385,6 +385,8 @@ describe('a watcher that has to bear', MEASURED, () => {
       const one = await served(stage, AS_SHIPPED);
       await stage.certs.install(await makeSet());
       await one.daemon.says('restart_disabled');
+      // what is loaded with the first page is no growth
+      expect((await one.ask('/')).status).toBe(200);
       const beforeMb = residentMb(one.daemon);
       const scraper = scrape(one);
       const abused = abuse(stage, one);

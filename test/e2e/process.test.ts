@@ -99,13 +99,19 @@ describe('SIGHUP and SIGUSR1', MEASURED, () => {
 
   test('do not disturb a command that looks once', async ({ stage }) => {
     await stage.certs.install(await makeSet());
-    const settings = { ...SHORT, CERT_DIR: stage.certs.path, DOCKER_SOCK: join(stage.directory, 'none') };
+    const settings = {
+      ...SHORT,
+      CERT_DIR: stage.certs.path,
+      DOCKER_SOCK: join(stage.directory, 'none'),
+      // however fast it starts, the set is too new to be missed by the broker
+      STABILITY_WINDOW: '1h',
+    };
     const command = spawn(PROGRAM.node, [PROGRAM.main, 'check'], { env: settings, stdio: 'ignore' });
     const ended = once(command, 'exit');
     await until('its handlers', () => catchesHangup(command.pid ?? 0));
     for (const name of ['SIGHUP', 'SIGUSR1', 'SIGHUP'] as const) command.kill(name);
-    // there is no engine
-    expect(await ended).toEqual([2, null]);
+    // a warning: there is no engine
+    expect(await ended).toEqual([1, null]);
   });
 });
 

@@ -111,3 +111,28 @@ export async function severalSets(stage: Stage, { ofExtra = [], ofPlant = [], pl
     until(`${subject} at ${name}`, async () => (await upstreams[name].log()).includes(subject.slice(3)));
   return { broker, ports, renew, write, first, configure, environment, presented, connected };
 }
+
+/** A listener that asks clients for certificates, and knows which of them are revoked. */
+export const DEMANDING = [
+  'cafile /certs/house/ca.crt',
+  'require_certificate true',
+  'crlfile /certs/house/list.crl',
+];
+
+/** How long a proof may take. */
+export const SIGNAL_VERIFY_MS = 8_000;
+
+/** The broker of {@link severalSets} whose second listener is {@link DEMANDING}, and a watcher that signals before it restarts. */
+export async function signalled(stage: Stage, ofPlant: readonly string[] = [], verifyMs = SIGNAL_VERIFY_MS) {
+  const plain = await closedPort();
+  const at = await severalSets(stage, { ofExtra: DEMANDING, ofPlant, plain });
+  const daemon = stage.daemon({
+    ...at.environment,
+    RELOAD_STRATEGY: 'sighup',
+    RESTART_VERIFY_TIMEOUT: `${verifyMs}ms`,
+    BROKER_URL: `mqtt://127.0.0.1:${plain}`,
+  });
+  await daemon.says('broker_already_current');
+  const signals = () => daemon.count('mosquitto_reload_triggered');
+  return { ...at, daemon, signals };
+}

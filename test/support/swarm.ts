@@ -74,8 +74,8 @@ export async function createService(
   await breakConfiguration(false);
   const mount = (Source: string, Target: string) => ({ Type: 'bind', Source, Target, ReadOnly: true });
   const rules = { Parallelism: 1, Delay: 0, Monitor: 1e9, MaxFailureRatio: 0, Order: 'stop-first' };
-  // an update that is to fail fails by its first task: the pause leaves a busy machine the time to notice
-  const Delay = failureAction === undefined ? rules.Delay : 2e9;
+  // an update that is to fail fails by its first task: both leave a busy machine the time to notice
+  const [Delay, Monitor] = failureAction === undefined ? [rules.Delay, rules.Monitor] : [5e9, 5e9];
   await api().ask('POST', '/services/create', {
     Name: name,
     TaskTemplate: {
@@ -89,7 +89,7 @@ export async function createService(
       ...(onePerNode && { Placement: { MaxReplicas: 1 }, Networks: [{ Target: 'host' }] }),
     },
     Mode: { Replicated: { Replicas: replicas } },
-    UpdateConfig: { ...rules, Delay, FailureAction: failureAction ?? 'pause' },
+    UpdateConfig: { ...rules, Delay, Monitor, FailureAction: failureAction ?? 'pause' },
     RollbackConfig: rules,
   });
   return {
