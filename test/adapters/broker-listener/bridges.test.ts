@@ -357,12 +357,13 @@ describe('a broker that does not keep to the protocol', () => {
     await namesWith(room.watch(broker.port), 'edge.cloud');
     const pings = Buffer.alloc(MEGABYTE, Buffer.from([0xd0, 0]));
     for (let megabyte = 0; megabyte < 64; megabyte += 1) broker.send(pings);
-    // not by the utilization of the loop, which counts what other processes take from it as well
+    // not the utilization of the loop, which counts what other processes take; who sends is in this process too, and
+    // without a bound the two take all of a core
     const [cpu, sinceMs] = [process.cpuUsage(), performance.now()];
     await new Promise((resolve) => setTimeout(resolve, 2_000));
     const { user, system } = process.cpuUsage(cpu);
     const tookMs = performance.now() - sinceMs;
-    expect((user + system) / 1_000).toBeLessThan(0.25 * tookMs);
+    expect((user + system) / 1_000).toBeLessThan(0.5 * tookMs);
   });
 
   test('one that says nothing is told, given up, and tried again', async ({ room }) => {
