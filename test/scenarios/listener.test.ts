@@ -130,6 +130,23 @@ describe('a restart for a listener', () => {
 });
 
 describe('a signal for a listener', () => {
+  it('is tried for a leaf that ends in the same second as the one before', async () => {
+    const world = await settled(SIGHUP);
+    const renewed = { ...leaf(2), notAfterMs: leaf(1).notAfterMs };
+    takesUp(world, 2);
+    world.write('set 2', { ...FILES, leaf: renewed });
+    await world.advance(HOUR_MS);
+    expect([world.events('reload_completed').length, world.restarts.length]).toEqual([1, 0]);
+  });
+
+  it('by somebody else spares the restart for such a leaf too', async () => {
+    const world = await settled();
+    world.write('set 2', { ...FILES, leaf: { ...leaf(2), notAfterMs: leaf(1).notAfterMs } });
+    world.presented = leaf(2).sha256;
+    await world.advance(HOUR_MS);
+    expect([world.events('broker_already_current').length, world.restarts.length]).toEqual([2, 0]);
+  });
+
   it('is enough where the listener presents the set, also for a certificate that is for clients too', async () => {
     const world = await settled(SIGHUP);
     takesUp(world, 2);

@@ -1,6 +1,6 @@
 /** Judgements of whether the broker already has the set. */
 
-import { authoritiesOf, loadedSets } from '../memory/memory.ts';
+import { loaded } from '../memory/memory.ts';
 import { isPresented } from '../memory/presented.ts';
 import { startedAfter } from '../model/broker.ts';
 import { changedSets, type SetSituation } from '../situation.ts';
@@ -30,11 +30,8 @@ export function brokerAlreadyCurrent(situation: SetSituation): Verdict | undefin
     step: {
       kind: 'adopt',
       container: name,
-      fingerprint: files.fingerprint,
       startedAt,
-      notAfterMs: files.leaf.notAfterMs,
-      authorities: authoritiesOf(files),
-      ...loadedSets(files),
+      ...loaded(files),
       ...(isSignalled && { isPresented: true }),
       ...(presentedBy.length > 0 && { presentedBy }),
     },

@@ -4,6 +4,7 @@
  */
 
 import { authoritiesOf } from '../memory/memory.ts';
+import { hasLeaf } from '../memory/presented.ts';
 import type { BrokerState } from '../model/broker.ts';
 import { listenerOf } from '../model/settings.ts';
 import type { Signal } from '../model/step.ts';
@@ -41,7 +42,7 @@ function ofListenersSet({ name, settings, memory, files }: SetSituation): Signal
       'the CA certificates are not known to be those that it has, and a listener reads them only at its start',
     );
   }
-  if (memory.applied?.notAfterMs === files.leaf.notAfterMs)
+  if (hasLeaf(memory.applied, files))
     return none('its listener presents this certificate already, so that this would prove nothing');
   return { kind: 'first', proof: 'listener' };
 }

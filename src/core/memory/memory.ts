@@ -5,7 +5,7 @@
 
 import type { BridgeSight } from '../model/bridge.ts';
 import type { BrokerState, EngineAnswer, RestartOutcome } from '../model/broker.ts';
-import { type CertificateSet, type Moment, markOf, type Parts, partsOfEach } from '../model/files.ts';
+import { type CertificateSet, leafOf, type Moment, markOf, type Parts, partsOfEach } from '../model/files.ts';
 import type { LiveDirectory, PromotionFailure } from '../model/live.ts';
 import type { Presented } from '../model/presented.ts';
 import type { ProbeFailure, ProbeVerdict } from '../model/probe.ts';
@@ -21,6 +21,8 @@ export interface Applied {
   readonly startedAt: string | undefined;
   /** when its client certificate expires, milliseconds since the epoch; undefined if it was never seen */
   readonly notAfterMs?: number | undefined;
+  /** its client certificate, see {@link leafOf}; undefined if it was never seen */
+  readonly leaf?: string | undefined;
   /** its CA certificates, see {@link authoritiesOf}; undefined if they were never seen */
   readonly authorities?: string | undefined;
   /** of several sets, by their names: the fingerprint of each, or that it could not be read */
@@ -42,9 +44,15 @@ export function marksOf({ sets }: CertificateSet): Applied['sets'] {
   return sets && Object.fromEntries(sets.map((named) => [named.name, markOf(named)]));
 }
 
-/** What is remembered of the sets that a broker has loaded now; nothing where there is only one. */
-export function loadedSets(set: CertificateSet): Pick<Applied, 'sets' | 'parts'> {
-  return set.sets === undefined ? {} : { sets: marksOf(set), parts: partsOfEach(set.sets) };
+/** What is remembered of a set that a broker has loaded now, apart from the start that has. */
+export function loaded(set: CertificateSet) {
+  return {
+    fingerprint: set.fingerprint,
+    notAfterMs: set.leaf.notAfterMs,
+    leaf: leafOf(set),
+    authorities: authoritiesOf(set),
+    ...(set.sets && { sets: marksOf(set), parts: partsOfEach(set.sets) }),
+  } satisfies Omit<Applied, 'startedAt'>;
 }
 
 /** The CA certificates of a set as a text for comparison: a listener loads new ones only when it is started. */

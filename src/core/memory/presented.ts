@@ -1,7 +1,7 @@
 /** What follows from what a listener has presented. */
 
 import type { BrokerState } from '../model/broker.ts';
-import { type CertificateSet, type Moment, type NamedSet, partsOf } from '../model/files.ts';
+import { type CertificateSet, leafOf, type Moment, type NamedSet, partsOf } from '../model/files.ts';
 import { presents } from '../model/presented.ts';
 import { isRemembered } from './evidence.ts';
 import { authoritiesOf, type BrokerMemory } from './memory.ts';
@@ -11,8 +11,13 @@ import { authoritiesOf, type BrokerMemory } from './memory.ts';
  * is the one it had before proves nothing, nor does any leaf where the CA file may be a new one.
  */
 export function isPresented({ presented, applied }: BrokerMemory, files: CertificateSet): boolean {
-  if (!presents(presented?.seen, files) || applied?.notAfterMs === files.leaf.notAfterMs) return false;
+  if (!presents(presented?.seen, files) || hasLeaf(applied, files)) return false;
   return files.authorities.length === 0 || applied?.authorities === authoritiesOf(files);
+}
+
+/** Whether the leaf may be the one that the broker had before, so that presenting it proves nothing. */
+export function hasLeaf(applied: BrokerMemory['applied'], files: CertificateSet): boolean {
+  return applied !== undefined && (applied.leaf === undefined || applied.leaf === leafOf(files));
 }
 
 /**

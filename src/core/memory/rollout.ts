@@ -4,7 +4,7 @@ import type { BrokerState, BrokerUp, EngineAnswer, RestartOutcome } from '../mod
 import type { CertificateSet, Moment } from '../model/files.ts';
 import type { Settings } from '../model/settings.ts';
 import { backoffMs } from '../text/backoff.ts';
-import { type Applied, authoritiesOf, type BrokerMemory, loadedSets, type SiteMemory } from './memory.ts';
+import { type Applied, type BrokerMemory, loaded, type SiteMemory } from './memory.ts';
 import { beginStart } from './start.ts';
 /** The broker is known to run with this set: it was started after the set was last changed. */
 export function rememberApplied(memory: BrokerMemory, applied: Applied): BrokerMemory {
@@ -130,13 +130,7 @@ export function rememberRestart(
 
 /** What a broker has loaded that was started for this set. */
 function appliedBy(startedAt: string | undefined, set: CertificateSet): Applied {
-  return {
-    fingerprint: set.fingerprint,
-    startedAt,
-    notAfterMs: set.leaf.notAfterMs,
-    authorities: authoritiesOf(set),
-    ...loadedSets(set),
-  };
+  return { ...loaded(set), startedAt };
 }
 
 /** A restart has brought the broker up: it has loaded the set. Whether it is well is still to be seen. */

@@ -128,11 +128,18 @@ export interface Parts {
   readonly revocation?: string | undefined;
 }
 
+/** A digest as far as it is stored. */
+const short = (digest: string) => digest.slice(0, 16);
+
+/** The digest of a set's leaf, as it is stored. */
+export function leafOf({ leaf }: Pick<CertificateSet, 'leaf'>): string {
+  return short(leaf.sha256);
+}
+
 /** The parts of a set; short digests, which are stored. */
 export function partsOf({ leaf, trust, revocation }: CertificateSet): Parts {
-  const short = (digest: string) => digest.slice(0, 16);
   return {
-    leaf: short(leaf.sha256),
+    leaf: leafOf({ leaf }),
     trust: short(trust),
     ...(revocation && { revocation: short(revocation.sha256) }),
   };

@@ -44,6 +44,7 @@ export interface AdoptStep {
   readonly fingerprint: string;
   readonly startedAt: string;
   readonly notAfterMs: number;
+  readonly leaf: string;
   readonly authorities: string;
   /** of several sets, by their names */
   readonly sets?: Readonly<Record<string, string>> | undefined;
