@@ -30,6 +30,7 @@ const LEFT = {
     fingerprint: FINGERPRINT,
     startedAt: '2026-03-01T11:00:00.123456789Z',
     notAfterMs: Date.UTC(2026, 4, 30, 12),
+    leaf: '0123456789abcdef',
   },
   divergedAtMs: Date.UTC(2026, 2, 1, 11, 30),
   stoppedByUs: '2026-03-01T11:00:01.5Z',
@@ -114,6 +115,7 @@ describe('load', () => {
       withApplied(`, "parts": {"a": {"leaf": "${DIGEST}", "leaf": "${DIGEST}", "trust": "${DIGEST}"}}`),
       NONE,
     ],
+    ['a leaf that is no digest', withApplied(', "leaf": "CN=edge"'), NONE],
     ['authorities without end', withApplied(`, "authorities": "${'a'.repeat(5_000)}"`), NONE],
     ['a fingerprint in capitals', withEntry(`"applied": {"fingerprint": "${'A1'.repeat(32)}"}`), NONE],
     [
@@ -265,7 +267,8 @@ describe('save', () => {
       "applied": {
         "fingerprint": "${FINGERPRINT}",
         "started_at": "2026-03-01T11:00:00.123456789Z",
-        "not_after": "2026-05-30T12:00:00.000Z"
+        "not_after": "2026-05-30T12:00:00.000Z",
+        "leaf": "0123456789abcdef"
       },
       "strayed_at": "2026-03-01T11:30:00.000Z",
       "stopped_by_us": "2026-03-01T11:00:01.5Z",

@@ -15,7 +15,7 @@ import type { Settings } from '../../src/core/model/settings.ts';
 import { type Act, anyAct, type Gateway, GOOD } from './acts.ts';
 
 const COOLDOWN_MS = 60_000;
-/** longer than a probe takes in the simulated gateway */
+/** longer than any probe of the simulated gateway */
 const PROBE_MS = 2_200;
 const HISTORIES = Number(process.env['HISTORIES'] ?? 1_000);
 const { HISTORY } = process.env;

@@ -76,7 +76,7 @@ async function settled(
     const leaf = fix.certificate({ sha256: digest(`${name} ${leafNumber ?? serial}`), mayBeClient: false });
     lies.set(name, fix.set(`${name} ${serial}`, ctimeMs, { leaf, ...parts, ...files }));
   };
-  /** Writes one set anew, with what else is different about it. */
+  /** Rewrites one set, with what else is different about it. */
   const write = (name: Name, edition: Edition = {}) => {
     edit(name, edition);
     put();

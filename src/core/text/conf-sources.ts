@@ -76,7 +76,7 @@ const MOST_ADDRESSES = 16;
 /** What is wrong, and what to try. */
 type Thing = readonly [problem: string, hint: string];
 
-/** What stands in the way of proof, or of the bridge itself. */
+/** What prevents proof, or keeps the bridge itself from connecting. */
 function thingsOf(bridge: ConfBridge): Thing[] {
   const { certfile, keyfile, addresses, tlsVersion } = bridge;
   const things: Thing[] = [];
