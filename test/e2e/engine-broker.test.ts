@@ -4,26 +4,9 @@ import { expect } from 'vitest';
 import { until } from '../../lab/until.ts';
 import { MEASURED } from '../support/measured.ts';
 import { describeWith, ENGINE } from '../support/needs.ts';
-import {
-  type Broker,
-  type BrokerOptions,
-  makeSet,
-  nothingFollows,
-  type Stage,
-  settled,
-  test,
-} from '../support/stage.ts';
+import { type Broker, nothingFollows, settled, test, watched } from '../support/stage.ts';
 
 const GARBAGE = 'this is no configuration\n';
-
-/** A broker that has the present set, and a watcher that knows it. */
-async function watched(stage: Stage, options: BrokerOptions = {}, settings: Record<string, string> = {}) {
-  await stage.certs.install(await makeSet());
-  const broker = await stage.broker(options);
-  const daemon = stage.watch(broker, settings);
-  await daemon.says('broker_already_current');
-  return { broker, daemon, rotate: async () => stage.certs.install(await makeSet()) };
-}
 
 describeWith(ENGINE, 'a broker that is missing', () => {
   test('is waited for, and told once', async ({ stage }) => {

@@ -5,25 +5,22 @@ import { expect } from 'vitest';
 import { until } from '../../lab/until.ts';
 import { createDockerd } from '../support/dockerd.ts';
 import { all, describeWith, ENGINE, program, ROOT } from '../support/needs.ts';
-import { type BrokerOptions, makeSet, nothingFollows, type Stage, settled, test } from '../support/stage.ts';
+import { type BrokerOptions, nothingFollows, type Stage, settled, test, watched } from '../support/stage.ts';
 
 const OWN_ENGINE = all(ROOT, program('dockerd'), ENGINE);
 
 /** A broker on an engine of its own that has the present set, and a watcher that knows it. */
-async function watched(stage: Stage, liveRestore: boolean, options: BrokerOptions = {}) {
+async function watchedBy(stage: Stage, liveRestore: boolean, options: BrokerOptions = {}) {
   const engine = await createDockerd(join(stage.directory, 'engine'), { liveRestore });
   stage.onEnd(engine.end);
   await engine.start();
-  await stage.certs.install(await makeSet());
-  const broker = await stage.broker({ engine: engine.api, ...options });
-  const daemon = stage.watch(broker, { RESTART_VERIFY_TIMEOUT: '30s' });
-  await daemon.says('broker_already_current');
-  return { engine, broker, daemon, rotate: async () => stage.certs.install(await makeSet()) };
+  const settings = { RESTART_VERIFY_TIMEOUT: '30s' };
+  return { engine, ...(await watched(stage, { engine: engine.api, ...options }, settings)) };
 }
 
 describeWith(OWN_ENGINE, 'an engine that goes down during a rotation and comes back', () => {
   test('with the broker still running: it is restarted by itself, once', async ({ stage }) => {
-    const { engine, broker, daemon, rotate } = await watched(stage, true);
+    const { engine, broker, daemon, rotate } = await watchedBy(stage, true);
     await engine.stop();
     await rotate();
     await daemon.says('restart_failed');
@@ -36,7 +33,7 @@ describeWith(OWN_ENGINE, 'an engine that goes down during a rotation and comes b
   });
 
   test('and starts the broker itself: it has read the files, no restart', async ({ stage }) => {
-    const { engine, broker, daemon, rotate } = await watched(stage, false, { restartPolicy: 'always' });
+    const { engine, broker, daemon, rotate } = await watchedBy(stage, false, { restartPolicy: 'always' });
     await engine.stop();
     await rotate();
     await daemon.says('restart_failed');
@@ -50,7 +47,7 @@ describeWith(OWN_ENGINE, 'an engine that goes down during a rotation and comes b
   });
 
   test('in the middle of the restart, and starts the broker itself: no second restart', async ({ stage }) => {
-    const { engine, broker, daemon, rotate } = await watched(stage, false, {
+    const { engine, broker, daemon, rotate } = await watchedBy(stage, false, {
       restartPolicy: 'always',
       stopSignal: 'SIGWINCH',
       stopTimeoutS: 2,

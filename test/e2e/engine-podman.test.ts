@@ -15,6 +15,7 @@ import {
   type Stage,
   settled,
   test,
+  watched,
 } from '../support/stage.ts';
 
 const BROKER =
@@ -23,19 +24,19 @@ const BROKER =
 /** No bridge can use these: a listener that presents them proves that the signal was enough. */
 const LISTENER: CertificateOptions = { sans: ['127.0.0.1'], key: 'rsa-2048', usages: ['server'] };
 
-async function watched(stage: Stage, options: BrokerOptions = {}, settings: Record<string, string> = {}) {
+async function watchedByPodman(
+  stage: Stage,
+  options: BrokerOptions = {},
+  settings: Record<string, string> = {},
+) {
   const podman = await startPodman(join(stage.directory, 'podman'));
   stage.onEnd(podman.end);
-  await stage.certs.install(await makeSet());
-  const broker = await stage.broker({ engine: podman.api, ...options });
-  const daemon = stage.watch(broker, settings);
-  await daemon.says('broker_already_current');
-  return { broker, daemon, rotate: async () => stage.certs.install(await makeSet()) };
+  return watched(stage, { engine: podman.api, ...options }, settings);
 }
 
 describeWith(all(ROOT, program('podman'), BROKER), 'podman', () => {
   test('hears of a rotation once', async ({ stage }) => {
-    const { broker, daemon, rotate } = await watched(stage);
+    const { broker, daemon, rotate } = await watchedByPodman(stage);
     const before = await broker.inspect();
     await rotate();
     await settled(daemon);
@@ -51,7 +52,7 @@ describeWith(all(ROOT, program('podman'), BROKER), 'podman', () => {
     stage,
   }) => {
     const deaf = { stopSignal: 'SIGWINCH' };
-    const { broker, daemon, rotate } = await watched(stage, deaf, { RESTART_STOP_TIMEOUT: '2s' });
+    const { broker, daemon, rotate } = await watchedByPodman(stage, deaf, { RESTART_STOP_TIMEOUT: '2s' });
     await rotate();
     await settled(daemon);
     const triggered = daemon.lines.find(({ event }) => event === 'mosquitto_restart_triggered');
@@ -62,7 +63,7 @@ describeWith(all(ROOT, program('podman'), BROKER), 'podman', () => {
   });
 
   test('leaves a broker alone that the operator has stopped', async ({ stage }) => {
-    const { broker, daemon, rotate } = await watched(stage);
+    const { broker, daemon, rotate } = await watchedByPodman(stage);
     await broker.stop();
     await rotate();
     await daemon.says('broker_not_running');
@@ -74,7 +75,7 @@ describeWith(all(ROOT, program('podman'), BROKER), 'podman', () => {
   test('restarts two brokers with a label one by one', async ({ stage }) => {
     const label = 'role=edge';
     const settings = { MOSQUITTO_CONTAINER: '', MOSQUITTO_LABEL: label };
-    const { broker, daemon, rotate } = await watched(stage, { labels: [label] }, settings);
+    const { broker, daemon, rotate } = await watchedByPodman(stage, { labels: [label] }, settings);
     const other = await stage.broker({ engine: broker.engine, labels: [label] });
     await rotate();
     await settled(daemon, 2);
@@ -117,7 +118,7 @@ describeWith(all(ROOT, program('podman'), BROKER), 'podman', () => {
   });
 
   test('without the container says so', async ({ stage }) => {
-    const { broker, daemon, rotate } = await watched(stage);
+    const { broker, daemon, rotate } = await watchedByPodman(stage);
     await broker.remove();
     await rotate();
     const { details } = await daemon.says('restart_failed');

@@ -4,15 +4,7 @@ import { expect } from 'vitest';
 import type { Daemon } from '../../lab/daemon.ts';
 import { describeMeasured } from '../support/measured.ts';
 import { describeWith, ENGINE } from '../support/needs.ts';
-import { type BrokerOptions, makeSet, nothingFollows, type Stage, settled, test } from '../support/stage.ts';
-
-async function watched(stage: Stage, options: BrokerOptions = {}, settings: Record<string, string> = {}) {
-  await stage.certs.install(await makeSet());
-  const broker = await stage.broker(options);
-  const daemon = stage.watch(broker, settings);
-  await daemon.says('broker_already_current');
-  return { broker, daemon, rotate: async () => stage.certs.install(await makeSet()) };
-}
+import { nothingFollows, settled, test, watched } from '../support/stage.ts';
 
 /** What it said last. */
 function lastWords(daemon: Daemon, count: number): string[] {

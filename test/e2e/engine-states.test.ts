@@ -9,19 +9,18 @@ import { until } from '../../lab/until.ts';
 import { MEASURED } from '../support/measured.ts';
 import { all, describeWith, ENGINE, program, ROOT } from '../support/needs.ts';
 import { startPodman } from '../support/podman.ts';
-import { type BrokerOptions, makeSet, nothingFollows, type Stage, settled, test } from '../support/stage.ts';
+import {
+  type BrokerOptions,
+  makeSet,
+  nothingFollows,
+  type Stage,
+  settled,
+  test,
+  watched,
+} from '../support/stage.ts';
 
 const BROKER =
   MOSQUITTO === undefined ? { ok: false as const, reason: 'no mosquitto here' } : { ok: true as const };
-
-/** A broker that has the present set, and a watcher that knows it. */
-async function watched(stage: Stage, options: BrokerOptions = {}, settings: Record<string, string> = {}) {
-  await stage.certs.install(await makeSet());
-  const broker = await stage.broker(options);
-  const daemon = stage.watch(broker, settings);
-  await daemon.says('broker_already_current');
-  return { broker, daemon, rotate: async () => stage.certs.install(await makeSet()) };
-}
 
 /** As above, and its health check passes from the beginning. */
 async function watchedAndHealthy(

@@ -14,10 +14,9 @@ import { until } from '../../lab/until.ts';
 import { describeMeasured } from '../support/measured.ts';
 import { all, describeWith, program } from '../support/needs.ts';
 import { startPrometheus } from '../support/prometheus.ts';
-import { makeSet, SHORT, type Stage, test } from '../support/stage.ts';
+import { latenessOf, SHORT, type Stage, test } from '../support/stage.ts';
 
 const PROMETHEUS = fileURLToPath(new URL('../../deploy/prometheus', import.meta.url));
-const WINDOW_MS = 500;
 const PASSWORD = 'correct horse: battery';
 
 interface Guarded {
@@ -206,15 +205,6 @@ function guess(stage: Stage, port: number) {
     })();
   }
   return count;
-}
-
-/** How late the watcher was with a new set: from the end of the window until it says what it would do. */
-async function latenessOf(stage: Stage, daemon: Daemon): Promise<number> {
-  const before = daemon.count('restart_disabled');
-  await stage.certs.install(await makeSet());
-  const writtenAt = performance.now();
-  await daemon.says('restart_disabled', { skip: before });
-  return performance.now() - writtenAt - WINDOW_MS;
 }
 
 describe('what is missing before the pages', () => {

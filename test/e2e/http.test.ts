@@ -11,9 +11,7 @@ import { type Daemon, PROGRAM } from '../../lab/daemon.ts';
 import { closedPort } from '../../lab/tls-servers.ts';
 import { quietly, until } from '../../lab/until.ts';
 import { MEASURED } from '../support/measured.ts';
-import { makeSet, SHORT, type Stage, test } from '../support/stage.ts';
-
-const WINDOW_MS = 500;
+import { latenessOf, makeSet, SHORT, type Stage, test } from '../support/stage.ts';
 
 interface Served {
   readonly daemon: Daemon;
@@ -67,15 +65,6 @@ function closed(socket: Socket): Promise<void> {
     if (socket.closed) resolve();
     else socket.on('close', () => resolve());
   });
-}
-
-/** How late the watcher was with a new set: from the end of the window until it says what it would do. */
-async function latenessOf(stage: Stage, daemon: Daemon): Promise<number> {
-  const before = daemon.count('restart_disabled');
-  await stage.certs.install(await makeSet());
-  const writtenAt = performance.now();
-  await daemon.says('restart_disabled', { skip: before });
-  return performance.now() - writtenAt - WINDOW_MS;
 }
 
 function residentMb({ pid }: Daemon): number {

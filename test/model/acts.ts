@@ -23,6 +23,45 @@ export interface Gateway {
   refusals: { readonly identity: string; readonly sinceMs: number; untilMs: number }[];
 }
 
+/** longer than any probe of the simulated gateway */
+const PROBE_MS = 2_200;
+
+/** A gateway whose upstream refuses the set called `refused`; nothing has happened to it yet. */
+export function gatewayIn(world: World, withStateFile: boolean): Gateway {
+  const gateway: Gateway = {
+    world,
+    withStateFile,
+    upstreamDown: false,
+    clockHasJumped: false,
+    kills: 0,
+    refusals: [],
+    waivers: [],
+    watcher: { kill: () => undefined, hang: () => undefined, stop: async () => undefined },
+  };
+  world.verdict = ({ fingerprint, identity }) => {
+    if (fingerprint === 'mismatched')
+      return fix.probeFailure({ cause: 'client_key_mismatch', phase: 'files' });
+    if (gateway.upstreamDown) return fix.probeFailure({ cause: 'tcp', phase: 'tcp' });
+    if (fingerprint !== 'refused') return fix.probeSuccess();
+    // the verdict is there when the probe has ended
+    const sinceMs = world.elapsedMs() + PROBE_MS;
+    gateway.refusals.push({ identity, sinceMs, untilMs: Number.POSITIVE_INFINITY });
+    return fix.probeFailure();
+  };
+  return gateway;
+}
+
+/** A set, a broker that has long had it, and then a watcher. */
+export async function begin(gateway: Gateway): Promise<void> {
+  const { world } = gateway;
+  world.write('A');
+  await world.advance(1_000);
+  world.startByHand();
+  await world.advance(600_000);
+  gateway.watcher = world.startWatcher();
+  await world.advance(10_000);
+}
+
 /** `FinishedAt` of a broker that somebody has stopped; nobody but whoever stopped it may start it. */
 export const BY_HAND = 'by hand';
 

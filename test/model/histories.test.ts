@@ -7,18 +7,15 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import * as fix from '../../lab/core-fixtures.ts';
 import { createWorld } from '../../lab/world.ts';
 import { REASONS, type State } from '../../src/core/decision/diagram.ts';
 import { conditionOf, startedAfter } from '../../src/core/model/broker.ts';
 import type { ContainerState } from '../../src/core/model/container.ts';
 import type { Settings } from '../../src/core/model/settings.ts';
-import { type Act, anyAct, BY_HAND, type Gateway, GOOD } from './acts.ts';
+import { type Act, anyAct, BY_HAND, begin, type Gateway, GOOD, gatewayIn } from './acts.ts';
 import { isAllowed, OFTEN, OFTEN_MS } from './often.ts';
 
 const COOLDOWN_MS = 60_000;
-/** longer than a probe takes in the simulated gateway */
-const PROBE_MS = 2_200;
 const HISTORIES = Number(process.env['HISTORIES'] ?? 4_500);
 const { HISTORY } = process.env;
 /** Always the same histories, so that a change is judged and no throw of dice; any other number plays others. */
@@ -61,32 +58,8 @@ async function play({ acts, withStateFile, settings }: History, kind: Kind): Pro
     // an id of somebody else's container begins like that
     settings: { targetLabel: 'a7', cooldownMs: COOLDOWN_MS, probeIntervalMs: 20_000, ...settings },
   });
-  const gateway: Gateway = {
-    world,
-    withStateFile,
-    upstreamDown: false,
-    clockHasJumped: false,
-    kills: 0,
-    refusals: [],
-    waivers: [],
-    watcher: { kill: () => undefined, hang: () => undefined, stop: async () => undefined },
-  };
-  world.verdict = ({ fingerprint, identity }) => {
-    if (fingerprint === 'mismatched')
-      return fix.probeFailure({ cause: 'client_key_mismatch', phase: 'files' });
-    if (gateway.upstreamDown) return fix.probeFailure({ cause: 'tcp', phase: 'tcp' });
-    if (fingerprint !== 'refused') return fix.probeSuccess();
-    // the verdict is there when the probe has ended
-    const sinceMs = world.elapsedMs() + PROBE_MS;
-    gateway.refusals.push({ identity, sinceMs, untilMs: Number.POSITIVE_INFINITY });
-    return fix.probeFailure();
-  };
-  world.write('A');
-  await world.advance(1_000);
-  world.startByHand();
-  await world.advance(600_000);
-  gateway.watcher = world.startWatcher();
-  await world.advance(10_000);
+  const gateway = gatewayIn(world, withStateFile);
+  await begin(gateway);
   for (const act of acts) {
     // times are all that a watcher without a state file has to go by after it was killed
     if (act.needsStateFile && !withStateFile) continue;

@@ -12,11 +12,9 @@ import { createWorld } from '../../lab/world.ts';
 import { type CertificateSet, editionOf } from '../../src/core/model/files.ts';
 import type { PromotionFailure } from '../../src/core/model/live.ts';
 import type { Settings } from '../../src/core/model/settings.ts';
-import { type Act, anyAct, type Gateway, GOOD } from './acts.ts';
+import { type Act, anyAct, begin, type Gateway, GOOD, gatewayIn } from './acts.ts';
 
 const COOLDOWN_MS = 60_000;
-/** longer than any probe of the simulated gateway */
-const PROBE_MS = 2_200;
 const HISTORIES = Number(process.env['HISTORIES'] ?? 1_000);
 const { HISTORY } = process.env;
 const SEED = Number(process.env['SEED'] ?? 20_261_128);
@@ -93,32 +91,9 @@ async function play({ acts, settings }: History): Promise<Gateway> {
     withStateFile: true,
     settings: { targetLabel: 'a7', cooldownMs: COOLDOWN_MS, probeIntervalMs: 20_000, ...settings },
   });
-  const gateway: Gateway = {
-    world,
-    withStateFile: true,
-    upstreamDown: false,
-    clockHasJumped: false,
-    kills: 0,
-    refusals: [],
-    waivers: [],
-    watcher: { kill: () => undefined, hang: () => undefined, stop: async () => undefined },
-  };
-  world.verdict = ({ fingerprint, identity }) => {
-    if (fingerprint === 'mismatched')
-      return fix.probeFailure({ cause: 'client_key_mismatch', phase: 'files' });
-    if (gateway.upstreamDown) return fix.probeFailure({ cause: 'tcp', phase: 'tcp' });
-    if (fingerprint !== 'refused') return fix.probeSuccess();
-    const sinceMs = world.elapsedMs() + PROBE_MS;
-    gateway.refusals.push({ identity, sinceMs, untilMs: Number.POSITIVE_INFINITY });
-    return fix.probeFailure();
-  };
+  const gateway = gatewayIn(world, true);
   world.live.find(fix.set('A', 0));
-  world.write('A');
-  await world.advance(1_000);
-  world.startByHand();
-  await world.advance(600_000);
-  gateway.watcher = world.startWatcher();
-  await world.advance(10_000);
+  await begin(gateway);
   for (const act of acts) {
     await act.run(gateway);
     await world.advance(3_000);

@@ -8,14 +8,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test as base } from 'vitest';
 import { type Broker, type BrokerOptions, createBroker } from '../../lab/broker.ts';
-import { type CertDirectory, createCertDirectory } from '../../lab/cert-directory.ts';
+import { type CertDirectory, createCertDirectory, makeSet } from '../../lab/cert-directory.ts';
 import { type Daemon, type DaemonOptions, startDaemon } from '../../lab/daemon.ts';
 import { createEngineApi, type EngineApi } from '../../lab/engine-api.ts';
 import { quietly } from '../../lab/until.ts';
 import { engineSocketPath } from './needs.ts';
 
 export type { Broker, BrokerOptions } from '../../lab/broker.ts';
-export { type CertificateFiles, makeSet } from '../../lab/cert-directory.ts';
+export type { CertificateFiles } from '../../lab/cert-directory.ts';
+export { makeSet };
 
 export interface Stage {
   /** a temporary directory that everybody may enter */
@@ -32,17 +33,19 @@ export interface Stage {
   onEnd(undo: () => unknown): void;
 }
 
+const WINDOW_MS = 500;
+
 /** The settings of the tests: everything that is waited for is short. */
 export const SHORT = {
   ENABLE_TLS_PROBE: 'false',
-  STABILITY_WINDOW: '500ms',
+  STABILITY_WINDOW: `${WINDOW_MS}ms`,
   CHECK_INTERVAL: '100ms',
   RESTART_COOLDOWN: '1s',
   RESTART_VERIFY_TIMEOUT: '8s',
 } as const;
 
 /** Cooldown, window and several check intervals of {@link SHORT}: a second restart would have come by now. */
-const ANOTHER_RESTART_MS = 1_000 + 500 + 500;
+const ANOTHER_RESTART_MS = 1_000 + WINDOW_MS + 500;
 
 /** A test with a stage of its own. */
 export const test = base.extend('stage', async ({ onTestFailed }, { onCleanup }) => {
@@ -56,6 +59,31 @@ export const test = base.extend('stage', async ({ onTestFailed }, { onCleanup })
   });
   return stage;
 });
+
+/** A broker that has the present set, a watcher that knows it, and what renews the set. */
+export async function watched(
+  stage: Stage,
+  options: BrokerOptions = {},
+  settings: Readonly<Record<string, string>> = {},
+) {
+  await stage.certs.install(await makeSet());
+  const broker = await stage.broker(options);
+  const daemon = stage.watch(broker, settings);
+  await daemon.says('broker_already_current');
+  return { broker, daemon, rotate: async () => stage.certs.install(await makeSet()) };
+}
+
+/**
+ * How late a watcher that has nobody to restart is with a new set, in milliseconds: from the end of its window of
+ * {@link SHORT} until it says what it would do.
+ */
+export async function latenessOf(stage: Stage, daemon: Daemon): Promise<number> {
+  const before = daemon.count('restart_disabled');
+  await stage.certs.install(await makeSet());
+  const writtenAt = performance.now();
+  await daemon.says('restart_disabled', { skip: before });
+  return performance.now() - writtenAt - WINDOW_MS;
+}
 
 /** Waits until the `nth` restart is verified, and then as long as another one would take to come. */
 export async function settled(daemon: Daemon, nth = 1): Promise<void> {
