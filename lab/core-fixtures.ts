@@ -27,6 +27,17 @@ export function at(ms: number): Moment {
   return { wallMs: EPOCH_MS + ms, monoMs: 1_000_000 + ms };
 }
 
+/** What CERT_ROLE=listener makes of the settings, and of a set. */
+export const LISTENER_SETTINGS: Partial<Settings> = {
+  certRole: 'listener',
+  caCertFile: undefined,
+  clientCertFile: 'fullchain.pem',
+  clientKeyFile: 'privkey.pem',
+  upstream: undefined,
+  tlsSni: undefined,
+};
+export const LISTENER_FILES = { authorities: [], authoritiesFile: '', leafFile: 'fullchain.pem' };
+
 /** The defaults of the contract, with an upstream. */
 export function settings(change: Partial<Settings> = {}): Settings {
   const { targetLabel = 'eclipse-mosquitto' } = change;

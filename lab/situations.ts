@@ -75,24 +75,17 @@ async function inTwoPhases(): Promise<World> {
   return world;
 }
 
-const OF_LISTENER = { authorities: [], authoritiesFile: '', leafFile: 'fullchain.pem' };
-
 /** A gateway that watches the certificate of a listener, which presents the set called `old`. */
 async function atListener(): Promise<World> {
   const world = createWorld({
     brokerUrl: { tls: true, host: 'broker', port: 8883 },
     settings: {
-      certRole: 'listener',
-      caCertFile: undefined,
-      clientCertFile: 'fullchain.pem',
-      clientKeyFile: 'privkey.pem',
-      upstream: undefined,
-      tlsSni: undefined,
+      ...fix.LISTENER_SETTINGS,
       reloadStrategy: 'sighup',
     },
   });
   world.verdict = () => fix.probeSuccess({ proof: 'pair' });
-  world.put(fix.set('a1b2c3d4e5f60718293a4b5c6d7e8f90', -7_200_000, OF_LISTENER));
+  world.put(fix.set('a1b2c3d4e5f60718293a4b5c6d7e8f90', -7_200_000, fix.LISTENER_FILES));
   world.presented = fix.certificate().sha256;
   world.startWatcher();
   await world.advance(600_000);
@@ -276,7 +269,7 @@ export const SITUATIONS: Readonly<Record<string, () => Promise<World>>> = {
     const world = await atListener();
     const leaf = fix.certificate({ sha256: 'e'.repeat(64), notAfterMs: fix.EPOCH_MS + 50 * DAY_MS });
     world.presented = leaf.sha256;
-    world.write('ffeeddccbbaa99887766554433221100', { ...OF_LISTENER, leaf });
+    world.write('ffeeddccbbaa99887766554433221100', { ...fix.LISTENER_FILES, leaf });
     await world.advance(60_000);
     return world;
   },
@@ -333,6 +326,7 @@ export const SITUATIONS: Readonly<Record<string, () => Promise<World>>> = {
           path: '/mosquitto/mosquitto.conf',
           line: 7,
           text: 'repeats bridge_cafile, which Mosquitto refuses',
+          sinceMonoMs: undefined,
         },
         findings: [
           { about: 'bridge cloud', problem: 'has "notifications false"', hint: 'take that line out' },

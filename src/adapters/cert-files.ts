@@ -21,12 +21,8 @@ import {
   readRegularFile,
   sameIdentity,
 } from '../system/regular-file.ts';
-import {
-  type CertificatesResult,
-  NEVER_MS,
-  type ParsedCertificate,
-  parseCertificates,
-} from '../system/x509.ts';
+import { type CertificatesResult, NEVER_MS, parseCertificates } from '../system/x509.ts';
+import { addCertificates } from './set-digest.ts';
 
 export interface CertFilesLocation {
   readonly certDir: string;
@@ -173,11 +169,11 @@ function judgeContents(location: CertFilesLocation, { ca, client }: Contents): J
     ];
     return { kind: 'unparsable', complaints };
   }
-  const ofAuthorities = hashOf(createHash('sha256'), authorities.certificates);
+  const ofAuthorities = addCertificates(createHash('sha256'), authorities.certificates);
   return {
     kind: 'complete',
     trust: ofAuthorities.copy().digest('hex'),
-    certificatesHash: hashOf(ofAuthorities.update('\0'), chain.certificates),
+    certificatesHash: addCertificates(ofAuthorities.update('\0'), chain.certificates),
     leaf: factsOf(leaf),
     leafFile: location.clientCertFile,
     intermediates: chainFrom(leaf, chain.certificates).slice(1).filter(hasDates).map(factsOf),
@@ -231,15 +227,6 @@ export function hasDates({ notAfterMs }: Certificate): boolean {
 function ignored(file: string, problems: readonly string[]): FileComplaint[] {
   const hint = 'the broker does not load it either: write the file as plain PEM, or remove that block';
   return problems.map((problem) => ({ file, cause: 'ignored', problem, hint }));
-}
-
-/**
- * Adds the certificates of a file (DER, in file order), with their trust settings, which the broker loads with a
- * `TRUSTED CERTIFICATE`.
- */
-function hashOf(hash: Hash, certificates: readonly ParsedCertificate[]): Hash {
-  for (const { der, trust } of certificates) hash.update(der).update(trust);
-  return hash;
 }
 
 function stampOf(looks: readonly FileLook[]): string {

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { type CertFiles, factsOf, hasDates } from '../adapters/cert-files.ts';
+import { addCertificates, fingerprintWith } from '../adapters/set-digest.ts';
 import type { Certificate } from '../core/model/certificate.ts';
 import type { FileComplaint, FilesObservation, Obstacle } from '../core/model/files.ts';
 import type { SetSource } from '../core/model/named-set.ts';
@@ -34,7 +35,7 @@ export async function withCaDirectory(
           ...set,
           identity: `${set.identity} ${look.identity}`,
           ...(set.kind === 'complete' && {
-            fingerprint: createHash('sha256').update(set.fingerprint).update(look.value.sha256).digest('hex'),
+            fingerprint: fingerprintWith(set, look.value.sha256),
             newestCtimeMs: Math.max(set.newestCtimeMs, look.newestCtimeMs),
             authorities: [...set.authorities, ...look.value.authorities],
             authoritiesFile: [caFile, caPath].filter((each) => each !== undefined).join(' or '),
@@ -95,8 +96,6 @@ function ignored(file: string, problem: string): FileComplaint {
 }
 
 function contentsOf(certificates: readonly ParsedCertificate[]): Contents {
-  const hash = createHash('sha256');
-  for (const { der, trust } of certificates) hash.update(der).update(trust);
   const authorities = certificates.filter(hasDates).map(factsOf);
-  return { authorities, sha256: hash.digest('hex') };
+  return { authorities, sha256: addCertificates(createHash('sha256'), certificates).digest('hex') };
 }

@@ -2,10 +2,11 @@
 
 import { createHash } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
-import { type ConfLook, createBrokerConf, ourPath } from '../adapters/broker-conf.ts';
+import { createBrokerConf, ourPath } from '../adapters/broker-conf.ts';
 import type { CertFiles } from '../adapters/cert-files.ts';
 import { type CrlFile, createCrlFile } from '../adapters/crl-file.ts';
 import { createFileEvents, type FileEvents } from '../adapters/file-events.ts';
+import { fingerprintWith } from '../adapters/set-digest.ts';
 import type { TlsProbe } from '../adapters/tls-probe/probe.ts';
 import { type CertificateSet, type FilesObservation, markOf, type NamedSet } from '../core/model/files.ts';
 import type { ConfSight, SetSource } from '../core/model/named-set.ts';
@@ -57,18 +58,10 @@ export async function createNamedSets(settings: Settings, conf: string): Promise
     return made;
   }
 
-  /** An editor writes a file in steps: one that was readable before may be broken for a moment. */
-  function lasting({ conf: read, problem }: ConfLook, nowMonoMs: number): ConfLook['problem'] {
-    if (problem === undefined) brokenSinceMonoMs = undefined;
-    else brokenSinceMonoMs ??= nowMonoMs;
-    const isBeingWritten = nowMonoMs - (brokenSinceMonoMs ?? nowMonoMs) < settings.stabilityWindowMs;
-    return read !== undefined && isBeingWritten ? undefined : problem;
-  }
-
   async function observe(nowMonoMs: number): Promise<FilesObservation> {
-    const look = await configuration.observe();
-    const { conf: read, isAmbiguous } = look;
-    const problem = lasting(look, nowMonoMs);
+    const { conf: read, problem, isAmbiguous } = await configuration.observe();
+    brokenSinceMonoMs = problem && (brokenSinceMonoMs ?? nowMonoMs);
+    const sinceMonoMs = read && brokenSinceMonoMs;
     const ours = (file: string) => ourPath(file, settings.confMap, path);
     const { sets, findings } =
       read === undefined
@@ -76,7 +69,7 @@ export async function createNamedSets(settings: Settings, conf: string): Promise
         : sourcesIn(read, isAmbiguous, ours, settings.brokerUrls[0]?.host);
     current = await Promise.all(sets.map(keep));
     for (const [key, value] of kept) if (!current.includes(value)) kept.delete(key);
-    const sight: ConfSight = { path, problem, findings };
+    const sight: ConfSight = { path, problem: problem && { ...problem, sinceMonoMs }, findings };
     const seen = await Promise.all(
       current.map(async ({ source, files }) => ({ ...source, files: await files.observe(nowMonoMs) })),
     );
@@ -119,10 +112,7 @@ function withCrl({ observe }: CertFiles, crl: CrlFile): CertFiles {
       return {
         ...files,
         identity,
-        fingerprint: createHash('sha256')
-          .update(files.fingerprint)
-          .update(look.revocation.sha256)
-          .digest('hex'),
+        fingerprint: fingerprintWith(files, look.revocation.sha256),
         newestCtimeMs: Math.max(files.newestCtimeMs, look.ctimeMs),
         revocation: look.revocation,
       };

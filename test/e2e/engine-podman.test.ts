@@ -6,17 +6,8 @@ import { MOSQUITTO } from '../../lab/broker-image.ts';
 import type { CertificateOptions } from '../../lab/certificates.ts';
 import { closedPort } from '../../lab/tls-servers.ts';
 import { all, describeWith, program, ROOT } from '../support/needs.ts';
-import { startPodman } from '../support/podman.ts';
-import {
-  type BrokerOptions,
-  makeSet,
-  nothingFollows,
-  SHORT,
-  type Stage,
-  settled,
-  test,
-  watched,
-} from '../support/stage.ts';
+import { startPodman, watchedInPodman } from '../support/podman.ts';
+import { makeSet, nothingFollows, SHORT, settled, test } from '../support/stage.ts';
 
 const BROKER =
   MOSQUITTO === undefined ? { ok: false as const, reason: 'no mosquitto here' } : { ok: true as const };
@@ -24,19 +15,9 @@ const BROKER =
 /** No bridge can use these: a listener that presents them proves that the signal was enough. */
 const LISTENER: CertificateOptions = { sans: ['127.0.0.1'], key: 'rsa-2048', usages: ['server'] };
 
-async function watchedByPodman(
-  stage: Stage,
-  options: BrokerOptions = {},
-  settings: Record<string, string> = {},
-) {
-  const podman = await startPodman(join(stage.directory, 'podman'));
-  stage.onEnd(podman.end);
-  return watched(stage, { engine: podman.api, ...options }, settings);
-}
-
 describeWith(all(ROOT, program('podman'), BROKER), 'podman', () => {
   test('hears of a rotation once', async ({ stage }) => {
-    const { broker, daemon, rotate } = await watchedByPodman(stage);
+    const { broker, daemon, rotate } = await watchedInPodman(stage);
     const before = await broker.inspect();
     await rotate();
     await settled(daemon);
@@ -52,7 +33,7 @@ describeWith(all(ROOT, program('podman'), BROKER), 'podman', () => {
     stage,
   }) => {
     const deaf = { stopSignal: 'SIGWINCH' };
-    const { broker, daemon, rotate } = await watchedByPodman(stage, deaf, { RESTART_STOP_TIMEOUT: '2s' });
+    const { broker, daemon, rotate } = await watchedInPodman(stage, deaf, { RESTART_STOP_TIMEOUT: '2s' });
     await rotate();
     await settled(daemon);
     const triggered = daemon.lines.find(({ event }) => event === 'mosquitto_restart_triggered');
@@ -63,7 +44,7 @@ describeWith(all(ROOT, program('podman'), BROKER), 'podman', () => {
   });
 
   test('leaves a broker alone that the operator has stopped', async ({ stage }) => {
-    const { broker, daemon, rotate } = await watchedByPodman(stage);
+    const { broker, daemon, rotate } = await watchedInPodman(stage);
     await broker.stop();
     await rotate();
     await daemon.says('broker_not_running');
@@ -75,7 +56,7 @@ describeWith(all(ROOT, program('podman'), BROKER), 'podman', () => {
   test('restarts two brokers with a label one by one', async ({ stage }) => {
     const label = 'role=edge';
     const settings = { MOSQUITTO_CONTAINER: '', MOSQUITTO_LABEL: label };
-    const { broker, daemon, rotate } = await watchedByPodman(stage, { labels: [label] }, settings);
+    const { broker, daemon, rotate } = await watchedInPodman(stage, { labels: [label] }, settings);
     const other = await stage.broker({ engine: broker.engine, labels: [label] });
     await rotate();
     await settled(daemon, 2);
@@ -118,7 +99,7 @@ describeWith(all(ROOT, program('podman'), BROKER), 'podman', () => {
   });
 
   test('without the container says so', async ({ stage }) => {
-    const { broker, daemon, rotate } = await watchedByPodman(stage);
+    const { broker, daemon, rotate } = await watchedInPodman(stage);
     await broker.remove();
     await rotate();
     const { details } = await daemon.says('restart_failed');

@@ -8,7 +8,7 @@ import { closedPort } from '../../lab/tls-servers.ts';
 import { until } from '../../lab/until.ts';
 import { MEASURED } from '../support/measured.ts';
 import { all, describeWith, ENGINE, program, ROOT } from '../support/needs.ts';
-import { startPodman } from '../support/podman.ts';
+import { startPodman, watchedInPodman } from '../support/podman.ts';
 import {
   type BrokerOptions,
   makeSet,
@@ -236,14 +236,8 @@ describeWith(ENGINE, 'a broker that the engine cannot start', () => {
 });
 
 describeWith(all(ROOT, program('podman'), BROKER), "podman's broker", () => {
-  async function inPodman(stage: Stage, options: BrokerOptions = {}) {
-    const podman = await startPodman(join(stage.directory, 'podman'));
-    stage.onEnd(podman.end);
-    return watched(stage, { engine: podman.api, ...options });
-  }
-
   test('that is paused is left alone, and restarted when it goes on', async ({ stage }) => {
-    const { broker, daemon, rotate } = await inPodman(stage);
+    const { broker, daemon, rotate } = await watchedInPodman(stage);
     await broker.pause();
     await rotate();
     await daemon.says('broker_paused');
@@ -255,7 +249,7 @@ describeWith(all(ROOT, program('podman'), BROKER), "podman's broker", () => {
   });
 
   test('that was stopped under an init is left alone', async ({ stage }) => {
-    const { broker, daemon, rotate } = await inPodman(stage, { underInit: true });
+    const { broker, daemon, rotate } = await watchedInPodman(stage, { underInit: true });
     await broker.stop();
     await rotate();
     const { details } = await daemon.says('broker_not_running');
@@ -264,7 +258,7 @@ describeWith(all(ROOT, program('podman'), BROKER), "podman's broker", () => {
   });
 
   test('that its runtime has made and nobody has started is left alone', async ({ stage }) => {
-    const { broker, daemon, rotate } = await inPodman(stage);
+    const { broker, daemon, rotate } = await watchedInPodman(stage);
     await broker.stop();
     await broker.engine.ask('POST', `/v4.0.0/libpod/containers/${broker.name}/init`);
     await rotate();
@@ -276,7 +270,7 @@ describeWith(all(ROOT, program('podman'), BROKER), "podman's broker", () => {
 
   test('that was stopped under a restart policy, and had to be killed, is left alone', async ({ stage }) => {
     const deaf = { stopSignal: 'SIGWINCH', restartPolicy: 'always' } as const;
-    const { broker, daemon, rotate } = await inPodman(stage, deaf);
+    const { broker, daemon, rotate } = await watchedInPodman(stage, deaf);
     await broker.engine.ask('POST', `/containers/${broker.name}/stop?t=0`);
     await until('it to be stopped', async () => !(await broker.inspect()).running);
     await rotate();

@@ -11,18 +11,7 @@ const DAY_MS = fix.DAY_MS;
 
 const TLS_URL = { tls: true, host: 'broker', port: 8883 };
 
-const OF_LISTENER: Partial<Settings> = {
-  certRole: 'listener',
-  caCertFile: undefined,
-  clientCertFile: 'fullchain.pem',
-  clientKeyFile: 'privkey.pem',
-  upstream: undefined,
-  tlsSni: undefined,
-};
-
-const SIGHUP: Partial<Settings> = { ...OF_LISTENER, reloadStrategy: 'sighup' };
-
-const FILES = { authorities: [], authoritiesFile: '', leafFile: 'fullchain.pem' };
+const SIGHUP: Partial<Settings> = { ...fix.LISTENER_SETTINGS, reloadStrategy: 'sighup' };
 
 /** The leaf of the set with this number. */
 const leaf = (number: number) =>
@@ -34,10 +23,10 @@ const leaf = (number: number) =>
   });
 
 /** A watcher of a broker that was started after the first set was written, and presents it. */
-async function settled(settings = OF_LISTENER, options: WorldOptions = {}): Promise<World> {
+async function settled(settings = fix.LISTENER_SETTINGS, options: WorldOptions = {}): Promise<World> {
   const world = createWorld({ brokerUrl: TLS_URL, ...options, settings });
   world.verdict = () => fix.probeSuccess({ proof: 'pair' });
-  world.put(fix.set('set 1', -2 * HOUR_MS, { ...FILES, leaf: leaf(1) }));
+  world.put(fix.set('set 1', -2 * HOUR_MS, { ...fix.LISTENER_FILES, leaf: leaf(1) }));
   world.presented = leaf(1).sha256;
   world.startWatcher();
   await world.advance(600_000);
@@ -45,7 +34,7 @@ async function settled(settings = OF_LISTENER, options: WorldOptions = {}): Prom
 }
 
 function write(world: World, number: number) {
-  world.write(`set ${number}`, { ...FILES, leaf: leaf(number) });
+  world.write(`set ${number}`, { ...fix.LISTENER_FILES, leaf: leaf(number) });
 }
 
 /** What a SIGHUP does to a listener: it presents what lies on disk. */
@@ -134,14 +123,14 @@ describe('a signal for a listener', () => {
     const world = await settled(SIGHUP);
     const renewed = { ...leaf(2), notAfterMs: leaf(1).notAfterMs };
     takesUp(world, 2);
-    world.write('set 2', { ...FILES, leaf: renewed });
+    world.write('set 2', { ...fix.LISTENER_FILES, leaf: renewed });
     await world.advance(HOUR_MS);
     expect([world.events('reload_completed').length, world.restarts.length]).toEqual([1, 0]);
   });
 
   it('by somebody else spares the restart for such a leaf too', async () => {
     const world = await settled();
-    world.write('set 2', { ...FILES, leaf: { ...leaf(2), notAfterMs: leaf(1).notAfterMs } });
+    world.write('set 2', { ...fix.LISTENER_FILES, leaf: { ...leaf(2), notAfterMs: leaf(1).notAfterMs } });
     world.presented = leaf(2).sha256;
     await world.advance(HOUR_MS);
     expect([world.events('broker_already_current').length, world.restarts.length]).toEqual([2, 0]);
@@ -172,7 +161,11 @@ describe('a signal for a listener', () => {
 
   it('is not tried where only the chain has changed: the listener would prove nothing', async () => {
     const world = await settled(SIGHUP);
-    world.write('set 2', { ...FILES, leaf: leaf(1), intermediates: [fix.certificate({ isCa: true })] });
+    world.write('set 2', {
+      ...fix.LISTENER_FILES,
+      leaf: leaf(1),
+      intermediates: [fix.certificate({ isCa: true })],
+    });
     await world.advance(HOUR_MS);
     expect([world.hangUps, world.restarts.length]).toEqual([0, 1]);
   });
@@ -187,9 +180,9 @@ describe('a signal for a listener', () => {
   });
 
   it('by a predecessor spares the restart of a watcher that has just started without a memory', async () => {
-    const world = createWorld({ brokerUrl: TLS_URL, settings: OF_LISTENER });
+    const world = createWorld({ brokerUrl: TLS_URL, settings: fix.LISTENER_SETTINGS });
     world.verdict = () => fix.probeSuccess({ proof: 'pair' });
-    world.put(fix.set('set 1', -60_000, { ...FILES, leaf: leaf(1) }));
+    world.put(fix.set('set 1', -60_000, { ...fix.LISTENER_FILES, leaf: leaf(1) }));
     world.presented = leaf(1).sha256;
     world.startWatcher();
     await world.advance(HOUR_MS);
@@ -197,7 +190,10 @@ describe('a signal for a listener', () => {
   });
 
   it('by somebody else proves nothing about a CA file that is not known', async () => {
-    const world = createWorld({ brokerUrl: TLS_URL, settings: { ...OF_LISTENER, caCertFile: 'ca.crt' } });
+    const world = createWorld({
+      brokerUrl: TLS_URL,
+      settings: { ...fix.LISTENER_SETTINGS, caCertFile: 'ca.crt' },
+    });
     world.verdict = () => fix.probeSuccess({ proof: 'pair' });
     world.put(fix.set('set 1', -60_000, { leafFile: 'fullchain.pem', leaf: leaf(1) }));
     world.presented = leaf(1).sha256;
@@ -224,7 +220,7 @@ describe('a listener that is looked at', () => {
   });
 
   it('is quiet while a new set waits for its restart', async () => {
-    const world = await settled({ ...OF_LISTENER, cooldownMs: 0, restartEnabled: false });
+    const world = await settled({ ...fix.LISTENER_SETTINGS, cooldownMs: 0, restartEnabled: false });
     write(world, 2);
     await world.advance(HOUR_MS / 2);
     expect(world.events('listener_outdated')).toEqual([]);

@@ -6,6 +6,7 @@ import { chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { answersPing, createEngineApi, type EngineApi } from '../../lab/engine-api.ts';
 import { until } from '../../lab/until.ts';
+import { type BrokerOptions, type Stage, watched } from './stage.ts';
 
 export interface Podman {
   readonly api: EngineApi;
@@ -96,4 +97,15 @@ function kill(pid: number): void {
 
 function hasExited({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null;
+}
+
+/** A broker in a Podman of its own that has the present set, and a watcher that knows it. */
+export async function watchedInPodman(
+  stage: Stage,
+  options: BrokerOptions = {},
+  settings: Readonly<Record<string, string>> = {},
+) {
+  const podman = await startPodman(join(stage.directory, 'podman'));
+  stage.onEnd(podman.end);
+  return watched(stage, { engine: podman.api, ...options }, settings);
 }

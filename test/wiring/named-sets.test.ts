@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { createAuthority } from '../../lab/certificates.ts';
 import * as fix from '../../lab/core-fixtures.ts';
 import type { FilesObservation } from '../../src/core/model/files.ts';
+import { lastingProblem } from '../../src/core/model/named-set.ts';
 import { createNamedSets } from '../../src/wiring/named-sets.ts';
 import { caDirectory, hashedName } from '../support/ca-directory.ts';
 import { temporaryDirectory } from '../support/directory.ts';
@@ -22,10 +23,11 @@ async function configuration(text: string) {
   await writeFile(path, text);
   const settings = fix.settings({ mosquittoConf: path, stabilityWindowMs: WINDOW_MS });
   const { certFiles } = await createNamedSets(settings, path);
-  const problemOf = ({ conf }: FilesObservation) => conf?.problem?.text;
+  const problemOf = ({ conf }: FilesObservation, monoMs: number) =>
+    conf && lastingProblem(conf, monoMs, WINDOW_MS)?.text;
   return {
     write: (next: string) => writeFile(path, next),
-    problemAt: async (monoMs: number) => problemOf(await certFiles.observe(monoMs)),
+    problemAt: async (monoMs: number) => problemOf(await certFiles.observe(monoMs), monoMs),
   };
 }
 

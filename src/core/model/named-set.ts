@@ -53,7 +53,23 @@ export interface ConfSight {
   readonly path: string;
   /** why it cannot be read now */
   readonly problem:
-    | { readonly path: string; readonly line: number | undefined; readonly text: string }
+    | {
+        readonly path: string;
+        readonly line: number | undefined;
+        readonly text: string;
+        /** since when, on the monotonic clock; undefined: it never could be read */
+        readonly sinceMonoMs: number | undefined;
+      }
     | undefined;
   readonly findings: readonly ConfFinding[];
+}
+
+/** The problem once it lasts: an editor writes a file in steps, and one that was readable may be broken for a moment. */
+export function lastingProblem(
+  { problem }: ConfSight,
+  nowMonoMs: number,
+  stabilityWindowMs: number,
+): ConfSight['problem'] {
+  const sinceMonoMs = problem?.sinceMonoMs ?? Number.NEGATIVE_INFINITY;
+  return nowMonoMs - sinceMonoMs < stabilityWindowMs ? undefined : problem;
 }

@@ -1,5 +1,6 @@
 /** What is reported about the sets that a configuration names, and about the configuration itself. */
 
+import { lastingProblem } from '../model/named-set.ts';
 import type { Situation } from '../situation.ts';
 import type { Condition } from './condition.ts';
 
@@ -22,9 +23,10 @@ export function confHint(line: number | undefined): string {
 }
 
 /** Why the configuration cannot be read now, and what in it makes proof impossible. */
-export function ofConf({ files: { conf, sets = [] } }: Situation): Condition[] {
+export function ofConf({ files: { conf, sets = [] }, now, settings }: Situation): Condition[] {
   if (conf === undefined) return [];
-  const { path, problem, findings } = conf;
+  const { path, findings } = conf;
+  const problem = lastingProblem(conf, now.monoMs, settings.stabilityWindowMs);
   const told = findings.map(
     ({ about, problem: text, hint }): Condition => ({
       event: 'conf_finding',

@@ -5,6 +5,7 @@ import { hasSet } from '../memory/memory.ts';
 import { nextOpening } from '../model/calendar.ts';
 import { type Certificate, daysRemaining, endsOf, expiringFrom } from '../model/certificate.ts';
 import { brokenLink, markOf, type NamedSet } from '../model/files.ts';
+import { lastingProblem } from '../model/named-set.ts';
 import { presents } from '../model/presented.ts';
 import { asksUpstream } from '../model/settings.ts';
 import { liveFiles, type Situation, setSituation, viewOf } from '../situation.ts';
@@ -36,7 +37,10 @@ export function cycleStatus(decision: Decision): CycleStatus {
   return {
     at: now,
     sets: files.sets?.map((named) => namedStatus(situation, named)),
-    conf: files.conf,
+    conf: files.conf && {
+      ...files.conf,
+      problem: lastingProblem(files.conf, now.monoMs, settings.stabilityWindowMs),
+    },
     path: decision.path,
     reason: decision.reason,
     sentence: clip(decision.sentence),

@@ -397,7 +397,8 @@ describe('many clients', () => {
 });
 
 describe('a port that is taken', () => {
-  it('is said once, and tried until it is free', async () => {
+  /** A server whose port somebody else has. */
+  async function squatted() {
     const port = await closedPort();
     const squatter = createServer().listen(port, '127.0.0.1');
     await once(squatter, 'listening');
@@ -409,6 +410,11 @@ describe('a port that is taken', () => {
       say: (it) => said.push(it),
       retryMs: 20,
     });
+    return { port, squatter, said, server };
+  }
+
+  it('is said once, and tried until it is free', async () => {
+    const { port, squatter, said, server } = await squatted();
     onTestFinished(() => server.close());
     await until('the failure', () => said.length > 0);
     expect(said[0]).toMatchObject({
@@ -423,17 +429,7 @@ describe('a port that is taken', () => {
   });
 
   it('is no longer tried after close', async () => {
-    const port = await closedPort();
-    const squatter = createServer().listen(port, '127.0.0.1');
-    await once(squatter, 'listening');
-    const said: Announcement[] = [];
-    const server = startHttpServer({
-      host: '127.0.0.1',
-      port,
-      routes: ROUTES,
-      say: (it) => said.push(it),
-      retryMs: 20,
-    });
+    const { squatter, said, server } = await squatted();
     await until('the failure', () => said.length > 0);
     server.close();
     await new Promise((resolve) => squatter.close(resolve));
