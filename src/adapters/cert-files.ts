@@ -21,8 +21,8 @@ import {
   readRegularFile,
   sameIdentity,
 } from '../system/regular-file.ts';
+import { addCertificates } from '../system/set-digest.ts';
 import { type CertificatesResult, NEVER_MS, parseCertificates } from '../system/x509.ts';
-import { addCertificates } from './set-digest.ts';
 
 export interface CertFilesLocation {
   readonly certDir: string;

@@ -2,12 +2,12 @@
 
 import { createHash } from 'node:crypto';
 import { type CertFiles, factsOf, hasDates } from '../adapters/cert-files.ts';
-import { addCertificates, fingerprintWith } from '../adapters/set-digest.ts';
 import type { Certificate } from '../core/model/certificate.ts';
 import type { FileComplaint, FilesObservation, Obstacle } from '../core/model/files.ts';
 import type { SetSource } from '../core/model/named-set.ts';
 import type { BrokerUser } from '../core/model/settings.ts';
 import { type CaDirectoryProblem, createCaDirectory } from '../system/ca-directory.ts';
+import { addCertificates, fingerprintWith } from '../system/set-digest.ts';
 import type { ParsedCertificate } from '../system/x509.ts';
 
 /** What is kept of the certificates: neither bytes nor PEM. */
@@ -35,7 +35,7 @@ export async function withCaDirectory(
           ...set,
           identity: `${set.identity} ${look.identity}`,
           ...(set.kind === 'complete' && {
-            fingerprint: fingerprintWith(set, look.value.sha256),
+            fingerprint: fingerprintWith(set.fingerprint, look.value.sha256),
             newestCtimeMs: Math.max(set.newestCtimeMs, look.newestCtimeMs),
             authorities: [...set.authorities, ...look.value.authorities],
             authoritiesFile: [caFile, caPath].filter((each) => each !== undefined).join(' or '),

@@ -6,7 +6,6 @@ import { createBrokerConf, ourPath } from '../adapters/broker-conf.ts';
 import type { CertFiles } from '../adapters/cert-files.ts';
 import { type CrlFile, createCrlFile } from '../adapters/crl-file.ts';
 import { createFileEvents, type FileEvents } from '../adapters/file-events.ts';
-import { fingerprintWith } from '../adapters/set-digest.ts';
 import type { TlsProbe } from '../adapters/tls-probe/probe.ts';
 import { type CertificateSet, type FilesObservation, markOf, type NamedSet } from '../core/model/files.ts';
 import type { ConfSight, SetSource } from '../core/model/named-set.ts';
@@ -14,6 +13,7 @@ import type { ProbeVerdict } from '../core/model/probe.ts';
 import type { Settings } from '../core/model/settings.ts';
 import { sourcesIn } from '../core/text/conf-sources.ts';
 import { monotonicMs } from '../system/monotonic.ts';
+import { fingerprintWith } from '../system/set-digest.ts';
 import { probeOf, type SetProbe } from './bridge-probe.ts';
 import { withCaDirectory } from './ca-directory.ts';
 import { setReaderOf } from './set-reader.ts';
@@ -112,7 +112,7 @@ function withCrl({ observe }: CertFiles, crl: CrlFile): CertFiles {
       return {
         ...files,
         identity,
-        fingerprint: fingerprintWith(files, look.revocation.sha256),
+        fingerprint: fingerprintWith(files.fingerprint, look.revocation.sha256),
         newestCtimeMs: Math.max(files.newestCtimeMs, look.ctimeMs),
         revocation: look.revocation,
       };

@@ -1,14 +1,10 @@
 /** Digests of what belongs to a set. */
 
 import { createHash, type Hash } from 'node:crypto';
-import type { CertificateSet } from '../core/model/files.ts';
-import type { ParsedCertificate } from '../system/x509.ts';
+import type { ParsedCertificate } from './x509.ts';
 
-/** The fingerprint of a set to which something more belongs, with this digest. */
-export function fingerprintWith(
-  { fingerprint }: Pick<CertificateSet, 'fingerprint'>,
-  digest: string,
-): string {
+/** The fingerprint of a set to which something more belongs, with this digest; in hex. */
+export function fingerprintWith(fingerprint: string, digest: string): string {
   return createHash('sha256').update(fingerprint).update(digest).digest('hex');
 }
 
