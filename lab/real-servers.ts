@@ -335,6 +335,9 @@ async function start(name: string, args: readonly string[], options: StartOption
   const log = () => readFile(logFile, 'utf8');
   const close = async () => {
     await end(child);
+    // what it said last may still be in its pipes
+    child.stdout.unpipe(output);
+    child.stderr.unpipe(output);
     output.end();
     await rm(files.directory, { recursive: true, force: true, maxRetries: 5 });
   };

@@ -102,10 +102,11 @@ export async function severalSets(stage: Stage, { ofExtra = [], ofPlant = [], pl
     RESTART_COOLDOWN: '1s',
     RESTART_VERIFY_TIMEOUT: '8s',
   };
-  const presented = async (name: 'mqtts' | 'extra') => {
-    const seen = await lookAtListener({ tls: true, host: '127.0.0.1', port: ports[name] });
-    return seen.ok ? seen.subject : seen.problem;
-  };
+  const presented = (name: 'mqtts' | 'extra') =>
+    until(`a certificate of ${name}`, async () => {
+      const seen = await lookAtListener({ tls: true, host: '127.0.0.1', port: ports[name] });
+      return seen.ok && seen.subject;
+    });
   /** The upstream has seen a client with this certificate. */
   const connected = (name: 'cloud' | 'plant', subject: string) =>
     until(`${subject} at ${name}`, async () => (await upstreams[name].log()).includes(subject.slice(3)));

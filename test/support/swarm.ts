@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { ensureBrokerImage } from '../../lab/broker-image.ts';
 import type { EngineApi } from '../../lab/engine-api.ts';
+import { until } from '../../lab/until.ts';
 import { createDockerd, type DockerdOptions, type OwnEngine } from './dockerd.ts';
 
 export interface Swarm {
   readonly engine: OwnEngine;
-  /** A service of Mosquittos that mount these certificates. */
+  /** A service of Mosquittos that mount these certificates. All its tasks run. */
   service(certs: string, options?: ServiceOptions): Promise<Service>;
 }
 
@@ -44,6 +45,8 @@ export interface ServiceNow {
   readonly update: string | undefined;
 }
 
+const TASKS = v.array(v.object({ Status: v.object({ State: v.string() }) }));
+
 const EVENT = v.object({ Actor: v.object({ Attributes: v.record(v.string(), v.string()) }) });
 
 const CONFIGURATION = 'user root\nallow_anonymous true\nlistener 1883 127.0.0.1\n';
@@ -59,7 +62,10 @@ export async function createSwarm(directory: string, options: DockerdOptions = {
   return { engine, service: (certs, options) => createService(directory, () => api, certs, options) };
 }
 
-/** A service of Mosquittos, made and looked at by whichever manager `api` names at that moment. */
+/**
+ * A service of Mosquittos, made and looked at by whichever manager `api` names at that moment. All its tasks run: one that
+ * is still to start would read whatever a test does to its configuration next.
+ */
 export async function createService(
   directory: string,
   api: () => EngineApi,
@@ -91,6 +97,11 @@ export async function createService(
     Mode: { Replicated: { Replicas: replicas } },
     UpdateConfig: { ...rules, Delay, Monitor, FailureAction: failureAction ?? 'pause' },
     RollbackConfig: rules,
+  });
+  const wanted = encodeURIComponent(JSON.stringify({ service: [name], 'desired-state': ['running'] }));
+  await until(`${replicas} tasks of ${name} to run`, async () => {
+    const tasks = v.parse(TASKS, JSON.parse(await api().ask('GET', `/tasks?filters=${wanted}`)));
+    return tasks.filter(({ Status: { State: state } }) => state === 'running').length === replicas;
   });
   return {
     name,
