@@ -127,6 +127,9 @@ const isHere = (name: string) =>
     ? DEPENDS_ON_VERSIONS.includes(name) || SECOND_WORLD_ONLY.includes(name)
     : !SECOND_WORLD_ONLY.includes(name);
 
+/** Every wait of an end-to-end test has a deadline of its own: these end what hangs otherwise, also on a slow machine. */
+const LIMITS = { testTimeout: 300_000, hookTimeout: 300_000 };
+
 const LONGEST_FIRST = [...LONG_UNIT_TESTS, ...files(SIDE_BY_SIDE)];
 
 /** The order of the lists above; what stands in none of them comes after that, the largest files first. */
@@ -164,8 +167,7 @@ export default defineConfig({
         test: {
           name: 'e2e-side-by-side',
           include: files(SIDE_BY_SIDE.filter(isHere)),
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          ...LIMITS,
           // they wait, most of the time
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
@@ -178,8 +180,7 @@ export default defineConfig({
             ? files([...DEPENDS_ON_VERSIONS, ...SECOND_WORLD_ONLY])
             : ['test/e2e/**/*.test.ts'],
           exclude: files([...SIDE_BY_SIDE, ...(isSecondWorld ? [] : SECOND_WORLD_ONLY)]),
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          ...LIMITS,
           // real engines, real time: one file at a time, after everything else
           fileParallelism: false,
           sequence: { groupOrder: 2 },

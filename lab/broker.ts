@@ -1,7 +1,7 @@
 /** A container of the real engine that runs Mosquitto with a bridge that uses the certificates. */
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureBrokerImage, TINI } from './broker-image.ts';
 import type { CertDirectory } from './cert-directory.ts';
@@ -46,6 +46,7 @@ export interface Broker {
   /** How often the engine restarted it, by the engine's own events. */
   restarts(): number;
   inspect(): Promise<ContainerState>;
+  /** Starts it, and waits until it has read its configuration or has ended. */
   start(): Promise<void>;
   /** As an operator does it; it ends with exit code 0, unless it is deaf, or a script under an init. */
   stop(): Promise<void>;
@@ -93,7 +94,11 @@ export async function createBroker(
   const name = options.name ?? `cert-watcher-e2e-${process.pid}-${randomBytes(4).toString('hex')}`;
   const config = join(directory, name);
   await mkdir(config);
-  const configure = (file: string, text: string) => writeFile(join(config, file), text);
+  const configure = async (file: string, text: string) => {
+    // a broker that is just starting reads the old one or the new one
+    await writeFile(join(config, `.${file}`), text);
+    await rename(join(config, `.${file}`), join(config, file));
+  };
   await configure('mosquitto.conf', CONFIGURATION);
   if (options.needs !== undefined) await configure(options.needs, '');
   const image = await ensureBrokerImage(engine, options.imageChange);
@@ -129,9 +134,7 @@ export async function createBroker(
         },
       });
     },
-    start: async () => {
-      await engine.ask('POST', `/containers/${name}/start`);
-    },
+    start: () => startAndRead(engine, name),
     stop: async () => {
       await engine.ask('POST', `/containers/${name}/stop?t=5`);
       await until('the broker to be stopped', async () => !(await engine.inspect(name)).running);
@@ -150,4 +153,22 @@ export async function createBroker(
       await engine.call('DELETE', `/containers/${name}?force=true&v=true`);
     },
   };
+}
+
+/** Mosquitto says that it runs once it has read its configuration and listens. */
+async function startAndRead(engine: EngineApi, name: string): Promise<void> {
+  const before = await timesUp(engine, name);
+  const { status, text } = await engine.call('POST', `/containers/${name}/start`);
+  const isUpAlready = status === 304;
+  if (isUpAlready) return;
+  if (status !== 204) throw new Error(`starting ${name}: ${status} ${text}`);
+  await until(
+    `${name} to run`,
+    async () => (await timesUp(engine, name)) > before || !(await engine.inspect(name)).running,
+  );
+}
+
+async function timesUp(engine: EngineApi, name: string): Promise<number> {
+  const log = await engine.ask('GET', `/containers/${name}/logs?stdout=1&stderr=1`);
+  return log.match(/mosquitto version \S+ running/g)?.length ?? 0;
 }

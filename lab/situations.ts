@@ -365,7 +365,7 @@ export const SITUATIONS: Readonly<Record<string, () => Promise<World>>> = {
           file: 'client.key',
           path,
           problem: 'does not let it read (mode 600, owner 0, group 0)',
-          mend: `chgrp 1883 ${path} && chmod g+r ${path}`,
+          fix: `chgrp 1883 ${path} && chmod g+r ${path}`,
         },
       ],
     });

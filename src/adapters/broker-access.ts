@@ -103,12 +103,12 @@ function closedBy(path: string, stats: Stats, { uid, gid }: BrokerUser, right: n
   return {
     path,
     problem: `does not let it ${verb} (mode ${octal}, owner ${owner}, group ${group})`,
-    mend: mending(path, right === READ ? 'r' : 'x', isOwner, isMember, gid),
+    fix: fixFor(path, right === READ ? 'r' : 'x', isOwner, isMember, gid),
   };
 }
 
 /** Never for everybody: a private key lies there. */
-function mending(path: string, right: 'r' | 'x', isOwner: boolean, isMember: boolean, gid: number): string {
+function fixFor(path: string, right: 'r' | 'x', isOwner: boolean, isMember: boolean, gid: number): string {
   const name = quotedForShell(path);
   if (isOwner) return `chmod u+${right} ${name}`;
   if (isMember) return `chmod g+${right} ${name}`;

@@ -1,4 +1,4 @@
-/** What the broker's user may read: the same as the kernel says, and the command that mends what it may not. */
+/** What the broker's user may read: the same as the kernel says, and the command that fixes what it may not. */
 
 import { execFileSync } from 'node:child_process';
 import { chmod, chown, mkdir, symlink, writeFile } from 'node:fs/promises';
@@ -54,7 +54,7 @@ describe('what the broker may read', () => {
     expect(new Set(kept).size).toBeGreaterThan(10);
   });
 
-  forRoot('is mended by the command that is told, also where several things are in the way', async () => {
+  forRoot('is fixed by the command that is told, also where several things are in the way', async () => {
     const directory = await openDirectory();
     const [parent, path] = [join(directory, "agent's files"), join(directory, "agent's files/key.pem")];
     await mkdir(parent, { mode: 0o700 });
@@ -65,7 +65,7 @@ describe('what the broker may read', () => {
       const [obstacle] = await obstacles(directory, ['privkey.pem']);
       if (obstacle === undefined) break;
       told.push(obstacle.path);
-      execFileSync('/bin/sh', ['-c', obstacle.mend]);
+      execFileSync('/bin/sh', ['-c', obstacle.fix]);
     }
     expect(told).toEqual([parent, path]);
     expect(await asNobody('readAll', [join(directory, 'privkey.pem')])).toEqual([true]);
@@ -94,7 +94,7 @@ describe('what the broker may read', () => {
         file: 'key.pem',
         path,
         problem: `does not let it read (mode 600, owner ${uid}, group ${gid})`,
-        mend: `chgrp 4711 ${path} && chmod g+r ${path}`,
+        fix: `chgrp 4711 ${path} && chmod g+r ${path}`,
       },
     ]);
   });

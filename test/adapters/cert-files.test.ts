@@ -419,7 +419,7 @@ describe('a set that cannot be parsed', () => {
     expect(complaints(await observe(location))).toEqual(expected);
   });
 
-  it('is read again as soon as it has been mended', async () => {
+  it('is read again as soon as it has been corrected', async () => {
     const { location, write } = await certDir();
     await write({ 'client.crt': client.certPem.slice(0, 300) });
     const files = createCertFiles(location);

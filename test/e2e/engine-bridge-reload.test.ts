@@ -14,5 +14,5 @@ describeWith(all(ENGINE, MOSQUITTO_2_1), 'a reload by signal of a Mosquitto that
     expect(details).toMatchObject({ proof: 'bridge' });
     await nothingFollows();
     expect([broker.restarts(), broker.events.count('kill')]).toEqual([0, 1]);
-  }, 90_000);
+  });
 });

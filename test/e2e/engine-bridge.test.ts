@@ -146,7 +146,7 @@ describeWith(ENGINE, 'whoever may publish on the topics of bridges', () => {
     await at.daemon.says('watch_degraded');
     const lines = at.daemon.lines.filter(({ details }) => details['connection'] === name);
     expect(lines.length).toBeLessThan(12);
-  }, 60_000);
+  });
 });
 
 describeWith(ENGINE, 'a bridge', () => {

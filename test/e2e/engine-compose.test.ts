@@ -29,7 +29,7 @@ beforeAll(async () => {
   await makeOfficialBroker(directory);
   await makeOfficialHaproxy(directory);
   await makeImage();
-}, 180_000);
+});
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
@@ -93,12 +93,12 @@ describe.each(['docker-compose.yml', 'deploy/docker-compose.socket-proxy.yml'])(
     stack = await createComposeStack(directory, file, { certs, port: upstream.port, settings: HURRY });
     present = await rotate();
     await stack.compose('up', '-d');
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await stack.compose('down', '--volumes', '--timeout', '2');
     await upstream.close();
-  }, 60_000);
+  });
 
   test('is up: the broker is healthy, the bridge connected, the page on loopback only', async () => {
     await bridged(present);

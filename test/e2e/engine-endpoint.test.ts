@@ -50,7 +50,7 @@ describeWith(all(ROOT, program('dockerd')), 'an engine that demands TLS', () => 
       cause: 'call_refused',
       hint: expect.stringMatching(/^that port expects TLS/),
     });
-  }, 120_000);
+  });
 });
 
 describeWith(HAPROXY, 'a proxy that demands TLS', () => {
@@ -93,5 +93,5 @@ describeWith(all(ROOT, program('podman')), 'the engine of an ordinary user', () 
     const { details } = await daemon.says('engine_access');
     expect(details).toMatchObject({ access: 'whole_engine' });
     expect(details['message']).toMatch(/every right of the user who runs it \(rootless\)/);
-  }, 120_000);
+  });
 });

@@ -149,7 +149,7 @@ describeWith(ENGINE, 'a set that the broker may not read', () => {
     await until('the broker to be down', async () => !(await broker.inspect()).running);
   });
 
-  test('is held with BROKER_USER, and applied when the command that is told has mended it', async ({
+  test('is held with BROKER_USER, and applied when the command that is told has fixed it', async ({
     stage,
   }) => {
     const { broker, tool, settings, presents } = await staged(stage, asMosquitto, 0o644);

@@ -26,12 +26,12 @@ describe.each([['1.44'], [newest]])('an engine whose oldest version of the API i
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'cert-watcher-api-'));
     swarm = await createSwarm(directory, { wrapper: ['env', `DOCKER_MIN_API_VERSION=${minimum}`] });
-  }, 120_000);
+  });
 
   afterAll(async () => {
     await swarm.engine.end();
     await rm(directory, { recursive: true, force: true });
-  }, 60_000);
+  });
 
   test('refuses the version before it: it is what the other tests are about', async () => {
     const { api } = swarm.engine;

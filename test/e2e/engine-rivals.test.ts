@@ -60,7 +60,7 @@ describeWith(ENGINE, 'two watchers of one broker', () => {
     expect(count(daemons, 'restart_completed')).toBe(ROTATIONS);
     for (const event of ['broker_not_running', 'broker_unhealthy', 'restart_failed', 'cycle_failed'])
       expect(count(daemons, event), event).toBe(0);
-  }, 300_000);
+  });
 
   test('go on when the first one is stopped, and when it is killed', async ({ stage }) => {
     await stage.certs.install(await makeSet());
@@ -114,5 +114,5 @@ describeWith(all(ENGINE, ROOT), 'a watcher that may not see what another one res
     const second = stage.watch(broker, { DOCKER_SOCK: socketPath }, { uid: NOBODY, gid: NOBODY, program });
     await second.says('broker_already_current');
     await rotateOften(stage, broker, [first, second], 5);
-  }, 120_000);
+  });
 });

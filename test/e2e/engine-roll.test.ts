@@ -54,7 +54,7 @@ describeWith(ENGINE, 'a rotation with two brokers', () => {
     expect(lost).toEqual([]);
   });
 
-  test('stops at one that does not come back, and goes on when it is mended', async ({ stage }) => {
+  test('stops at one that does not come back, and goes on when it is repaired', async ({ stage }) => {
     await stage.certs.install(await makeSet());
     const left = await reachable(stage);
     const right = await reachable(stage);

@@ -27,7 +27,7 @@ describeWith(all(ENGINE, MOSQUITTO_2_1), 'a signal for a bridge with bridge_relo
     await connected('plant', plant);
     await nothingFollows();
     expect([broker.restarts(), signals()]).toEqual([0, 1]);
-  }, 120_000);
+  });
 
   test('is enough together with a listener, where both prove it', async ({ stage }) => {
     const { daemon, broker, renew, connected, presented, signals } = await steady(stage);
@@ -38,7 +38,7 @@ describeWith(all(ENGINE, MOSQUITTO_2_1), 'a signal for a bridge with bridge_relo
     expect(await presented('extra')).toBe(extra);
     await nothingFollows();
     expect([broker.restarts(), signals()]).toEqual([0, 1]);
-  }, 120_000);
+  });
 
   test('is known by the name of its connection where it has no remote_clientid', async ({ stage }) => {
     const { daemon, broker, renew, signals } = await steady(stage, ['bridge_reload_type immediate']);
@@ -46,7 +46,7 @@ describeWith(all(ENGINE, MOSQUITTO_2_1), 'a signal for a bridge with bridge_relo
     expect((await daemon.says('reload_completed', { withinMs: 40_000 })).details['proof']).toBe('bridge');
     await nothingFollows();
     expect([broker.restarts(), signals()]).toEqual([0, 1]);
-  }, 120_000);
+  });
 
   test('is not tried where the other bridge has changed too', async ({ stage }) => {
     const { daemon, broker, renew, signals } = await steady(stage);
@@ -56,5 +56,5 @@ describeWith(all(ENGINE, MOSQUITTO_2_1), 'a signal for a bridge with bridge_relo
     await daemon.says('restart_completed');
     await nothingFollows();
     expect([broker.restarts(), signals()]).toEqual([1, 0]);
-  }, 120_000);
+  });
 });

@@ -69,7 +69,7 @@ describeWith(ENGINE, 'every set of a broker', () => {
     expect(details).toMatchObject({ line: 24, error: 'has bridge_insecure without true or false' });
     await nothingFollows();
     expect(broker.restarts()).toBe(0);
-    await configure(['# mended']);
+    await configure(['# repaired']);
     await renew('mqtts');
     await daemon.says('restart_completed');
     await nothingFollows();

@@ -20,13 +20,13 @@ beforeAll(async () => {
   if (!NEED.ok) return;
   directory = await mkdtemp(join(tmpdir(), 'cert-watcher-swarm-'));
   swarm = await createSwarm(directory);
-}, 90_000);
+});
 
 afterAll(async () => {
   if (!NEED.ok) return;
   await swarm.engine.end();
   await rm(directory, { recursive: true, force: true });
-}, 60_000);
+});
 
 /** A watcher of this service, as it runs on a manager. */
 function watch(stage: Stage, name: string, settings: Readonly<Record<string, string>> = {}): Daemon {

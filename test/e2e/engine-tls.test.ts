@@ -49,7 +49,7 @@ beforeAll(async () => {
     args: ['--host', `tcp://127.0.0.1:${port}`, ...tls, '--tlskey', at('server-key.pem')],
   });
   await engine.start();
-}, 120_000);
+});
 
 afterAll(async () => {
   if (!NEEDS.ok) return;

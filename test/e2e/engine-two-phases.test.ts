@@ -84,7 +84,7 @@ describeWith(ENGINE, 'a refused set', () => {
     expect(await liveKey(stage)).toBe(good.key);
     expect(broker.restarts()).toBe(1);
     await daemon.says('bridge_connected', { skip: 2, withinMs: 30_000 });
-  }, 120_000);
+  });
 
   test('in CERT_DIR takes the bridge down as soon as its link is cut', async ({ stage }) => {
     const server = await upstream(stage);
@@ -99,7 +99,7 @@ describeWith(ENGINE, 'a refused set', () => {
     );
     await nothingFollows();
     expect(daemon.count('bridge_connected')).toBe(1);
-  }, 120_000);
+  });
 });
 
 describeWith(ENGINE, 'a live directory', () => {
@@ -118,7 +118,7 @@ describeWith(ENGINE, 'a live directory', () => {
     await nothingFollows();
     expect(broker.restarts()).toBe(0);
     expect(after.count('mosquitto_restart_triggered')).toBe(0);
-  }, 60_000);
+  });
 });
 
 describeWith(all(ENGINE, ROOT), 'a live directory that is mounted', () => {
@@ -146,7 +146,7 @@ describeWith(all(ENGINE, ROOT), 'a live directory that is mounted', () => {
     expect(await liveKey(stage)).toBe(good.key);
     expect(broker.restarts()).toBe(1);
     expect(daemon.count('promotion_failed')).toBe(1);
-  }, 120_000);
+  });
 });
 
 describeWith(ENGINE, 'a roll-back', () => {
@@ -182,7 +182,7 @@ describeWith(ENGINE, 'a roll-back', () => {
     expect(await liveKey(stage)).toBe(before);
     expect(broker.restarts() - restarts).toBeLessThanOrEqual(1);
     expect(daemon.count('set_rolled_back') + after.count('set_rolled_back')).toBe(1);
-  }, 120_000);
+  });
 
   test('does not follow where the upstream merely cannot be reached', async ({ stage }) => {
     const server = await upstream(stage);
@@ -197,7 +197,7 @@ describeWith(ENGINE, 'a roll-back', () => {
     await nothingFollows();
     expect(daemon.count('set_rolled_back')).toBe(0);
     expect(await liveKey(stage)).toBe(set.key);
-  }, 120_000);
+  });
 
   test('follows where the broker cannot be started with the new files, and starts it once', async ({
     stage,
@@ -224,5 +224,5 @@ describeWith(ENGINE, 'a roll-back', () => {
     expect((await broker.inspect()).running).toBe(true);
     await nothingFollows();
     expect(broker.restarts()).toBe(2);
-  }, 120_000);
+  });
 });

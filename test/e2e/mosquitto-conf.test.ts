@@ -264,5 +264,5 @@ describe.skipIf(!NEED.ok)(`a configuration${skipped(NEED)}`, () => {
       kinds[(theirs as Seen).stops ? 'stops' : 'runs'] += 1;
     }
     expect(Math.min(kinds.runs, kinds.stops)).toBeGreaterThan(1);
-  }, 300_000);
+  });
 });

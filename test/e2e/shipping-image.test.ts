@@ -243,7 +243,7 @@ describeWith(IMAGE_NEEDS, 'two watchers of one broker', () => {
     const lines = (await Promise.all(watchers.map(({ log }) => log()))).flat();
     expect(lines.filter(({ event }) => event === 'restart_completed')).toHaveLength(20);
     expect(lines.filter(({ level }) => level === 'error')).toEqual([]);
-  }, 300_000);
+  });
 
   test('of which one is a process of the host make one restart for a rotation, by the one in the container', async ({
     stage,
@@ -256,7 +256,7 @@ describeWith(IMAGE_NEEDS, 'two watchers of one broker', () => {
     await watcher.says('broker_already_current');
     await rotateOften(stage, site.broker, 5);
     expect(unit.count('restart_completed')).toBe(0);
-  }, 120_000);
+  });
 });
 
 /** What the proxy has to refuse for the container `name`, whose id begins with `id`. */

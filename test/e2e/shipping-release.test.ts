@@ -42,7 +42,7 @@ describeWith(all(SHIPPING, DEBIAN_MIRROR), 'a release', () => {
     await writeFile(join(root, 'CHANGELOG.md'), '# Changelog\n\n## Unreleased\n\n- Something new\n');
     said = await ship('release', ['--draft'], { root, env: WITHOUT_ENGINE });
     // two packages of 30 MB are compressed
-  }, 300_000);
+  });
   afterAll(() => rm(root, { recursive: true, force: true }));
 
   const released = (name: string) => join(root, 'dist', 'release', name);
@@ -130,7 +130,7 @@ describeWith(all(SHIPPING, DEBIAN_MIRROR), 'a release', () => {
       await sha256Of(released(packageFor(arch))),
     );
     // one more is built and compressed
-  }, 300_000);
+  });
 
   test('carries the licence of everything in the bundle', async () => {
     const licences = await readFile(released('THIRD-PARTY-LICENSES.txt'), 'utf8');

@@ -47,7 +47,7 @@ describe.skipIf(!need.ok)(`the Debian package${skipped(need)}`, { timeout: 180_0
     await until('the mount', async () => (await readFile('/proc/mounts', 'utf8')).includes(directory));
     const engine = createEngineApi(engineSocketPath());
     machine = await bootSystemd(engine, { binds: [`${join(directory, 'mount')}:${CERTS}`] });
-  }, 300_000);
+  });
 
   afterAll(async () => {
     mount?.kill('SIGCONT');

@@ -45,7 +45,7 @@ function said(program: string, ...args: readonly string[]): string {
   return lines.find((line) => /\d+\.\d+/.test(line) && !/unknown/i.test(line)) ?? '';
 }
 
-/** The first two numbers: what comes after them is mended faults. */
+/** The first two numbers: what comes after them is bug fixes. */
 function series(text: string): string {
   return /\d+\.\d+/.exec(text)?.[0] ?? `no version in "${text}"`;
 }

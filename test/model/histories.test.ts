@@ -71,7 +71,7 @@ async function play({ acts, withStateFile, settings }: History, kind: Kind): Pro
   return gateway;
 }
 
-/** Everything is mended, a good set lies there, and enough time passes. */
+/** Everything is repaired, a good set lies there, and enough time passes. */
 async function recover(gateway: Gateway, acts: readonly Act[]) {
   const { world } = gateway;
   world.engineDown = undefined;

@@ -1,4 +1,4 @@
-/** Several sets in any history: each is renewed, broken and mended as it comes, upstreams refuse and accept. */
+/** Several sets in any history: each is renewed, broken and repaired as it comes, upstreams refuse and accept. */
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';

@@ -47,10 +47,10 @@ const ofLive: readonly Act[] = [
     },
   },
   {
-    name: 'the rights of a file are mended',
+    name: 'the rights of a file are corrected',
     run: ({ world }) => {
       if (world.files.kind === 'complete')
-        world.put({ ...world.files, rights: `mended ${world.elapsedMs()}` });
+        world.put({ ...world.files, rights: `corrected ${world.elapsedMs()}` });
     },
   },
   {
@@ -165,7 +165,7 @@ function check(gateway: Gateway) {
   expect(gateway.world.events('cycle_failed'), 'cycles that failed').toEqual([]);
 }
 
-/** Everything is mended, a good set comes, and enough time passes. */
+/** Everything is repaired, a good set comes, and enough time passes. */
 async function recover(gateway: Gateway) {
   const { world } = gateway;
   world.engineDown = undefined;

@@ -240,7 +240,7 @@ describe('a set that the broker may not read', () => {
     file: 'client.key',
     path: '/certs/client.key',
     problem: 'does not let it read (mode 600, owner 0, group 0)',
-    mend: 'chgrp 1883 /certs/client.key && chmod g+r /certs/client.key',
+    fix: 'chgrp 1883 /certs/client.key && chmod g+r /certs/client.key',
   };
 
   async function held(change: Partial<Settings> = {}) {
@@ -253,15 +253,15 @@ describe('a set that the broker may not read', () => {
     return world;
   }
 
-  it('is neither signalled nor restarted into, and is told once with the command that mends it', async () => {
+  it('is neither signalled nor restarted into, and is told once with the command that fixes it', async () => {
     const world = await held({ reloadStrategy: 'sighup' });
     expect([world.hangUps, world.restarts.length]).toEqual([0, 0]);
     const [said, ...more] = world.events('set_unreadable_by_broker');
-    expect(said?.details).toMatchObject({ user: '1883:1883', hint: keyOfRoot.mend });
+    expect(said?.details).toMatchObject({ user: '1883:1883', hint: keyOfRoot.fix });
     expect(more).toEqual([]);
   });
 
-  it('is applied by itself when it is mended, also where only a directory was in the way', async () => {
+  it('is applied by itself when it is fixed, also where only a directory was in the way', async () => {
     const world = await held();
     const { files } = world;
     world.files = { ...files, unreadable: [] } as typeof files;

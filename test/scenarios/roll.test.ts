@@ -119,7 +119,7 @@ describe('a roll', () => {
     });
   });
 
-  it('goes on by itself when that broker is mended', async () => {
+  it('goes on by itself when that broker is repaired', async () => {
     const { world } = await settledPair();
     const left = world.brokerCalled('left');
     left.nextStart = CRASHED;

@@ -160,7 +160,7 @@ describe('the live directory', () => {
     expect(world.restarts.length).toBeLessThanOrEqual(2);
   });
 
-  it('gets the same certificates again where only their rights have been mended', async () => {
+  it('gets the same certificates again where only their rights have been corrected', async () => {
     const { world } = await gateway();
     world.write('B');
     await world.advance(400_000);

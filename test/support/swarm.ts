@@ -27,7 +27,7 @@ export interface Service {
   /** How often the swarm has begun an update of it, by its own events. */
   updates(): Promise<number>;
   state(): Promise<ServiceNow>;
-  /** Breaks or mends the configuration that tasks read when they start. */
+  /** Breaks or repairs the configuration that tasks read when they start. */
   breakConfiguration(isBroken: boolean): Promise<void>;
 }
 

@@ -24,8 +24,8 @@ export function setUnreadable(situation: SetSituation): Verdict | undefined {
       user,
       files: obstacles.map(({ file, path, problem }) => ({ file, path, problem })),
     },
-    message: `${name} could not read the set: ${unreadableSentence(user, obstacles)}; nothing is applied before that is mended`,
-    hint: mendingOf(obstacles),
+    message: `${name} could not read the set: ${unreadableSentence(user, obstacles)}; nothing is applied until that is fixed`,
+    hint: fixOf(obstacles),
   };
   return { sentence: unreadable.message, conditions: [unreadable], pending: true };
 }
@@ -52,7 +52,7 @@ export function unreadableSentence(user: string, obstacles: readonly Obstacle[])
   return `user ${user} is kept out, ${paths.map(({ path, problem }) => `${path} ${problem}`).join('; ')}`;
 }
 
-/** The commands that mend it, each once. */
-export function mendingOf(obstacles: readonly Obstacle[]): string {
-  return [...new Set(obstacles.map(({ mend }) => mend))].join(' && ');
+/** The commands that fix it, each once. */
+export function fixOf(obstacles: readonly Obstacle[]): string {
+  return [...new Set(obstacles.map(({ fix }) => fix))].join(' && ');
 }

@@ -92,8 +92,8 @@ export interface Obstacle {
   readonly path: string;
   /** continues the path: `may be read by its owner alone (mode 600, owner 0, group 0)` */
   readonly problem: string;
-  /** the command that mends it */
-  readonly mend: string;
+  /** the command that fixes it */
+  readonly fix: string;
 }
 
 /** Identifies what a set is promoted as: the same certificates with other rights are another edition. */

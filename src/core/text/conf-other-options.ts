@@ -10,6 +10,7 @@ import {
   booleanFor,
   type Context,
   type Handler,
+  isFirst,
   numberFor,
   numberIn,
   onceFor,
@@ -48,8 +49,7 @@ function logDestination(context: Context): void {
     throw new Stop(at, `has log_dest ${kind}`);
   if (kind !== 'file') return;
   if (others.length === 0) throw new Stop(at, 'has log_dest file without a file');
-  if (reading.given.get(reading)?.has('log_dest file')) throw new Stop(at, 'has a second log_dest file');
-  reading.given.set(reading, new Set([...(reading.given.get(reading) ?? []), 'log_dest file']));
+  if (!isFirst(reading, reading, 'log_dest file')) throw new Stop(at, 'has a second log_dest file');
 }
 
 function clientExpiration(context: Context): void {

@@ -2,7 +2,15 @@
 
 import { wordsOf } from './conf-lines.ts';
 import { namedListener } from './conf-listener-options.ts';
-import { booleanFor, type Context, type Handler, Stop, sinceDialect, textFor } from './conf-scope.ts';
+import {
+  booleanFor,
+  type Context,
+  type Handler,
+  isFirst,
+  Stop,
+  sinceDialect,
+  textFor,
+} from './conf-scope.ts';
 import { type Owner, ofSecurity } from './conf-values.ts';
 
 /** Of `auth_plugin` and its likes: `plugin_opt_NAME value`. */
@@ -27,8 +35,7 @@ function namedPlugin(context: Context): void {
   const [name, ...path] = wordsOf(line.rest);
   if (name === undefined || path.length === 0)
     throw new Stop(at, 'has plugin_load without a name and a path');
-  if (context.reading.given.get(PLUGINS)?.has(name)) throw new Stop(at, `has a second plugin_load ${name}`);
-  context.reading.given.set(PLUGINS, new Set([...(context.reading.given.get(PLUGINS) ?? []), name]));
+  if (!isFirst(context.reading, PLUGINS, name)) throw new Stop(at, `has a second plugin_load ${name}`);
   context.scope.hasPlugin = true;
 }
 

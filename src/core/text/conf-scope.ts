@@ -41,7 +41,7 @@ export interface Reading {
   isPerListener: boolean;
   /** a line was about who may do what */
   isSecured: boolean;
-  /** what has a text already: of a bridge, of a listener, or of the broker itself */
+  /** what a bridge, a listener, a plugin or the broker itself has been given already */
   readonly given: Map<object, Set<string>>;
   readonly included: (directory: string) => Included;
   /** reads a file in a scope of its own */
@@ -91,11 +91,16 @@ export function booleanFor({ line, at }: Context): boolean {
 
 /** A text that one owner has only once: a bridge, a listener, or the broker itself. */
 export function onceFor(context: Context, owner: object, name: string): string {
-  const given = context.reading.given.get(owner) ?? new Set();
-  context.reading.given.set(owner, given);
-  const text = textFor(context, given.has(name) ? '' : undefined);
-  given.add(name);
-  return text;
+  return textFor(context, isFirst(context.reading, owner, name) ? undefined : '');
+}
+
+/** Whether this owner has not been given this before; from now on it has. */
+export function isFirst({ given }: Reading, owner: object, name: string): boolean {
+  const names = given.get(owner) ?? new Set();
+  given.set(owner, names);
+  const isNew = !names.has(name);
+  names.add(name);
+  return isNew;
 }
 
 /** The first word of the value. */

@@ -163,7 +163,7 @@ function ofListener(
 
 const ENGINE: Thing = [
   'has its key in an engine: it is not judged',
-  'have its certificate looked after by whoever looks after the key',
+  'have whoever manages the engine renew its certificate',
 ];
 
 /** A listener that is bound to every address is reached on this machine. */

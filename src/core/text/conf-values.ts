@@ -1,4 +1,4 @@
-/** How the value of an option is checked that nothing is kept of. */
+/** Checks the values of options of which nothing is kept. */
 
 import { bridgeOf } from './conf-bridge-options.ts';
 import { wordsOf } from './conf-lines.ts';

@@ -1,6 +1,6 @@
 /** Rows of `check` about the set of a listener, and about what the broker's user may read. */
 
-import { mendingOf, unreadableSentence, userText } from '../../core/judgements/readable.ts';
+import { fixOf, unreadableSentence, userText } from '../../core/judgements/readable.ts';
 import { isComparedAt, type Settings } from '../../core/model/settings.ts';
 import { WHY_ANOTHER } from '../../core/news/listener.ts';
 import type { BrokerStatus, CycleStatus } from '../../core/status/snapshot.ts';
@@ -34,6 +34,6 @@ export function accessRows({ unreadable }: CycleStatus, { brokerUser, mosquittoC
   const user = userText(brokerUser);
   if (unreadable.length === 0) return [{ name, level: 'ok', message: `user ${user} may read the set` }];
   return [
-    { name, level: 'critical', message: unreadableSentence(user, unreadable), hint: mendingOf(unreadable) },
+    { name, level: 'critical', message: unreadableSentence(user, unreadable), hint: fixOf(unreadable) },
   ];
 }

@@ -71,11 +71,11 @@ function rowsOf(set: NamedSetStatus, certificateRow: (certificate: CertificateSt
       ? [{ name, level: 'critical' as const, message: `${set.keyFile} belongs to another certificate` }]
       : []),
     ...(unreadable ?? []).map(
-      ({ path, problem, mend }): Row => ({
+      ({ path, problem, fix }): Row => ({
         name,
         level: 'critical',
         message: `${path} ${problem}`,
-        hint: mend,
+        hint: fix,
       }),
     ),
     ...crlRows(set),

@@ -62,8 +62,8 @@ export function certificatesDocument(set: SetStatus | undefined) {
     state: set?.files,
     fingerprint: set?.fingerprint,
     key_pair: set?.pair,
-    unreadable_by_broker: set?.unreadable?.map(({ file, path, problem, mend }) => {
-      return { file, path, message: clip(problem), hint: mend };
+    unreadable_by_broker: set?.unreadable?.map(({ file, path, problem, fix }) => {
+      return { file, path, message: clip(problem), hint: fix };
     }),
     problems: (set?.complaints ?? []).map(({ file, cause, problem, hint }) => {
       return { file, cause, message: clip(`${file} ${problem}`), hint };

@@ -164,7 +164,7 @@ describe('the files of DOCKER_CERT_PATH', () => {
     expect([...clients]).toEqual(['watcher', 'renewed']);
   });
 
-  it('mend themselves: what was missing or broken is read again', async () => {
+  it('recover by themselves: what was missing or broken is read again', async () => {
     const here = await site();
     const { container } = await engineOf(here);
     await here.put({ 'ca.pem': 'no certificate' });

@@ -113,10 +113,10 @@ describe('promotion', () => {
     const set = await setIn(incoming);
     expect(isLive(await live.observe(0), set)).toBe(true);
     await chmod(join(incoming, 'client.key'), 0o640);
-    const mended = await setIn(incoming);
-    expect(isLive(await live.observe(0), mended)).toBe(false);
-    expect(await live.promote(mended)).toEqual({ kind: 'done' });
-    expect(isLive(await live.observe(0), mended)).toBe(true);
+    const corrected = await setIn(incoming);
+    expect(isLive(await live.observe(0), corrected)).toBe(false);
+    expect(await live.promote(corrected)).toEqual({ kind: 'done' });
+    expect(isLive(await live.observe(0), corrected)).toBe(true);
     expect((await stat(join(certs, 'client.key'))).mode & 0o777).toBe(0o640);
   });
 

@@ -68,7 +68,7 @@ describe('with bridge_capath, the probe', () => {
     });
   });
 
-  test('does not ask the upstream where nothing is found, and says how to mend it', async () => {
+  test('does not ask the upstream where nothing is found, and says how to fix it', async () => {
     const path = await caDirectory({ 'ca.crt': authority.certPem });
     expect(await probed(path)).toMatchObject({
       cause: 'local_file',
