@@ -535,7 +535,7 @@ describe.skipIf(missing(...RABBITMQ))(`RabbitMQ${without(...RABBITMQ)}`, () => {
 describe.skipIf(missing('mosquitto', 'nginx', 'stunnel'))(
   `a thousand probes of a mixture of servers${without('mosquitto', 'nginx', 'stunnel')}`,
   () => {
-    test('grow neither open files nor timers nor memory', { timeout: 120_000 }, async () => {
+    test('grow neither open files nor timers nor memory', async () => {
       const setup = {
         identity: broker,
         trusted: root.certPem,

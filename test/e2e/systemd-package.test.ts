@@ -28,7 +28,7 @@ const CERTS = '/srv/certs';
 
 const need = all(SHIPPING, SYSTEMD, program('lintian'), program('bindfs'));
 
-describe.skipIf(!need.ok)(`the Debian package${skipped(need)}`, { timeout: 180_000 }, () => {
+describe.skipIf(!need.ok)(`the Debian package${skipped(need)}`, () => {
   let directory: string;
   let file: string;
   let machine: SystemdMachine;

@@ -51,7 +51,7 @@ cp --parents --dereference /usr/sbin/mosquitto $libraries $unwinder /tmp/image
 tar -C /tmp/image -c . | podman import --quiet - localhost/mosquitto:latest
 `;
 
-describe.skipIf(!SYSTEMD.ok)(`a Quadlet${skipped(SYSTEMD)}`, { timeout: 120_000 }, () => {
+describe.skipIf(!SYSTEMD.ok)(`a Quadlet${skipped(SYSTEMD)}`, () => {
   let machine: SystemdMachine;
   let program: ProgramCopy;
   let directory: string;

@@ -56,7 +56,7 @@ use_identity_as_username true
 
 const need = all(SHIPPING, SYSTEMD);
 
-describe.skipIf(!need.ok)(`the unit with two directories${skipped(need)}`, { timeout: 120_000 }, () => {
+describe.skipIf(!need.ok)(`the unit with two directories${skipped(need)}`, () => {
   let machine: SystemdMachine;
 
   beforeAll(async () => {
