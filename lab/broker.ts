@@ -46,8 +46,9 @@ export interface Broker {
   /** How often the engine restarted it, by the engine's own events. */
   restarts(): number;
   inspect(): Promise<ContainerState>;
-  /** Starts it, and waits until it has read its configuration or has ended. */
   start(): Promise<void>;
+  /** Waits until it has said for the first time that it runs: it has read its configuration then. */
+  listens(): Promise<void>;
   /** As an operator does it; it ends with exit code 0, unless it is deaf, or a script under an init. */
   stop(): Promise<void>;
   pause(): Promise<void>;
@@ -134,7 +135,16 @@ export async function createBroker(
         },
       });
     },
-    start: () => startAndRead(engine, name),
+    start: async () => {
+      await engine.ask('POST', `/containers/${name}/start`);
+    },
+    listens: async () => {
+      const hasSaidSo = async () =>
+        /mosquitto version \S+ running/.test(
+          await engine.ask('GET', `/containers/${name}/logs?stdout=1&stderr=1`),
+        );
+      await until(`${name} to listen`, hasSaidSo);
+    },
     stop: async () => {
       await engine.ask('POST', `/containers/${name}/stop?t=5`);
       await until('the broker to be stopped', async () => !(await engine.inspect(name)).running);
@@ -153,22 +163,4 @@ export async function createBroker(
       await engine.call('DELETE', `/containers/${name}?force=true&v=true`);
     },
   };
-}
-
-/** Mosquitto says that it runs once it has read its configuration and listens. */
-async function startAndRead(engine: EngineApi, name: string): Promise<void> {
-  const before = await timesUp(engine, name);
-  const { status, text } = await engine.call('POST', `/containers/${name}/start`);
-  const isUpAlready = status === 304;
-  if (isUpAlready) return;
-  if (status !== 204) throw new Error(`starting ${name}: ${status} ${text}`);
-  await until(
-    `${name} to run`,
-    async () => (await timesUp(engine, name)) > before || !(await engine.inspect(name)).running,
-  );
-}
-
-async function timesUp(engine: EngineApi, name: string): Promise<number> {
-  const log = await engine.ask('GET', `/containers/${name}/logs?stdout=1&stderr=1`);
-  return log.match(/mosquitto version \S+ running/g)?.length ?? 0;
 }

@@ -99,6 +99,7 @@ describeWith(ENGINE, 'a broker that does not run', () => {
 describeWith(ENGINE, 'a broker that does not come back well', () => {
   test('is told with its exit code, and not restarted a second time for the same set', async ({ stage }) => {
     const { broker, daemon, rotate } = await watched(stage);
+    await broker.listens();
     await broker.configure('mosquitto.conf', GARBAGE);
     await rotate();
     const { level, details } = await daemon.says('broker_unhealthy');
@@ -117,6 +118,7 @@ describeWith(ENGINE, 'a broker that does not come back well', () => {
     stage,
   }) => {
     const { broker, daemon, rotate } = await watched(stage, { restartPolicy: 'always' });
+    await broker.listens();
     await broker.configure('mosquitto.conf', GARBAGE);
     await rotate();
     await daemon.says('broker_unhealthy');
@@ -126,6 +128,7 @@ describeWith(ENGINE, 'a broker that does not come back well', () => {
 
   test('is restarted for the next rotation', async ({ stage }) => {
     const { broker, daemon, rotate } = await watched(stage);
+    await broker.listens();
     await broker.configure('mosquitto.conf', GARBAGE);
     await rotate();
     await daemon.says('broker_unhealthy');

@@ -60,6 +60,7 @@ describeWith(ENGINE, 'a rotation with two brokers', () => {
     const right = await reachable(stage);
     const daemon = stage.watch(left, listOf(left, right));
     await daemon.says('broker_already_current', { skip: 1 });
+    await left.listens();
     await left.configure('mosquitto.conf', 'no such option\n');
     await stage.certs.install(await makeSet());
     const { details } = await daemon.says('roll_stopped');

@@ -92,6 +92,7 @@ export async function severalSets(stage: Stage, { ofExtra = [], ofPlant = [], pl
     broker.configure('mosquitto.conf', `${[...lines, ...more].join('\n')}\n`);
   await configure();
   await broker.start();
+  await broker.listens();
   const environment = {
     MOSQUITTO_CONF: join(stage.directory, broker.name, 'mosquitto.conf'),
     MOSQUITTO_CONF_MAP: `/certs:${stage.certs.path}`,
