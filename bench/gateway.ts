@@ -1,7 +1,7 @@
 /** A gateway to measure on: a real engine with a real broker, certificates, an upstream and a watcher. */
 
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Broker, createBroker } from '../lab/broker.ts';
@@ -10,6 +10,7 @@ import { createAuthority, type Issued } from '../lab/certificates.ts';
 import { type Daemon, PROGRAM, startDaemon } from '../lab/daemon.ts';
 import { createEngineApi } from '../lab/engine-api.ts';
 import { startMosquitto } from '../lab/real-servers.ts';
+import { removeTree } from '../lab/remove-tree.ts';
 
 export interface Gateway {
   /** a temporary directory, removed in the end */
@@ -83,7 +84,7 @@ export async function createGateway(): Promise<Gateway> {
       broker.events.close();
       await broker.remove();
       await upstream.close();
-      await rm(directory, { recursive: true, force: true });
+      await removeTree(directory);
     },
   };
 }

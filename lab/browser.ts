@@ -1,10 +1,11 @@
 /** A real Chromium for tests of the status page and for pictures of it. */
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, type BrowserContextOptions, chromium } from 'playwright-core';
 import { executable } from './real-servers.ts';
+import { removeTree } from './remove-tree.ts';
 
 /** Where Debian's Chromium is; undefined if there is none. */
 export const CHROMIUM = executable('chromium');
@@ -40,7 +41,7 @@ export async function launchBrowser(options: BrowserContextOptions = {}): Promis
     context,
     close: async () => {
       await context.close();
-      await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+      await removeTree(profile);
     },
   };
 }

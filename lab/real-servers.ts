@@ -3,12 +3,13 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants, createWriteStream, existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Issued } from './certificates.ts';
+import { removeTree } from './remove-tree.ts';
 import { closedPort, type RunningServer } from './tls-servers.ts';
 
 export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
@@ -339,7 +340,7 @@ async function start(name: string, args: readonly string[], options: StartOption
     child.stdout.unpipe(output);
     child.stderr.unpipe(output);
     output.end();
-    await rm(files.directory, { recursive: true, force: true, maxRetries: 5 });
+    await removeTree(files.directory);
   };
   if (!(await comesUp(child, port, patienceMs))) {
     const said = await log();

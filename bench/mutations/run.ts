@@ -8,9 +8,10 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { removeTree } from '../../lab/remove-tree.ts';
 import { machine } from '../machine.ts';
 import { MUTATIONS, type Mutation } from './mutations.ts';
 
@@ -88,7 +89,7 @@ try {
   print(`\n${survivors === 0 ? 'all of them were caught' : `${survivors} of them survived`}`);
   process.exitCode = survivors === 0 ? 0 : 1;
 } finally {
-  await rm(directory, { recursive: true, force: true });
+  await removeTree(directory);
 }
 
 function print(line: string): void {

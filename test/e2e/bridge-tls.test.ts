@@ -1,12 +1,13 @@
 /** What a real bridge does with its lines about TLS, against what the probe says of the same configuration. */
 
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createAuthority } from '../../lab/certificates.ts';
 import * as fix from '../../lab/core-fixtures.ts';
 import { startMosquitto, startMosquittoWith } from '../../lab/real-servers.ts';
+import { removeTree } from '../../lab/remove-tree.ts';
 import { until } from '../../lab/until.ts';
 import type { TlsVersion } from '../../src/core/model/tls-version.ts';
 import { createNamedSets } from '../../src/wiring/named-sets.ts';
@@ -23,7 +24,7 @@ const identity = await authority.issue({ cn: 'upstream', sans: ['127.0.0.1', 'lo
 const edge = await authority.issue({ cn: 'edge', key: 'rsa-2048' });
 
 const directory = await mkdtemp(join(tmpdir(), 'bridge-tls-'));
-afterAll(() => rm(directory, { recursive: true, force: true }));
+afterAll(() => removeTree(directory));
 await writeFile(join(directory, 'tls.crt'), edge.chainPem);
 await writeFile(join(directory, 'tls.key'), edge.keyPem);
 await writeFile(join(directory, 'ca.crt'), authority.certPem);

@@ -1,12 +1,13 @@
 /** `make demo` as a fresh machine runs it: no engine, no terminal, and nothing is left behind. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test as base, describe, expect } from 'vitest';
 import { STORY } from '../../demo/story.ts';
+import { removeTree } from '../../lab/remove-tree.ts';
 import { until } from '../../lab/until.ts';
 
 const DEMO = fileURLToPath(new URL('../../demo/main.ts', import.meta.url));
@@ -36,7 +37,7 @@ const test = base.extend<{ demo: Run }>({
     const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
     await use({ child, directory, output: () => output, ended });
     if (isAlive(child)) signalGroup(child, 'SIGKILL');
-    await rm(directory, { recursive: true, force: true });
+    await removeTree(directory);
   },
 });
 

@@ -1,13 +1,14 @@
 /** The compose file for two directories as it is shipped, started by Compose 2, on an engine with real rights. */
 
 import { execFile } from 'node:child_process';
-import { chmod, chown, mkdir, mkdtemp, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readFile, readlink, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createAuthority } from '../../lab/certificates.ts';
 import { type RealServer, startMosquitto } from '../../lab/real-servers.ts';
+import { removeTree } from '../../lab/remove-tree.ts';
 import { quietly, until } from '../../lab/until.ts';
 import { type ComposeStack, createComposeStack, makeOfficialBroker } from '../support/compose-stack.ts';
 import { makeImage } from '../support/image-site.ts';
@@ -78,7 +79,7 @@ describe(FILE, () => {
   afterAll(async () => {
     await stack.compose('down', '--volumes', '--timeout', '2');
     await upstream.close();
-    await rm(directory, { recursive: true, force: true });
+    await removeTree(directory);
   });
 
   test('fills an empty live directory, with rights by which the broker reads it and the bridge connects', async () => {

@@ -1,11 +1,12 @@
 /** The compose files as they are shipped, started by Compose 2: what operators do with them, one thing after the other. */
 
-import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createAuthority } from '../../lab/certificates.ts';
 import { type RealServer, startMosquitto } from '../../lab/real-servers.ts';
+import { removeTree } from '../../lab/remove-tree.ts';
 import { quietly, until } from '../../lab/until.ts';
 import {
   type ComposeStack,
@@ -31,7 +32,7 @@ beforeAll(async () => {
   await makeImage();
 });
 
-afterAll(() => rm(directory, { recursive: true, force: true }));
+afterAll(() => removeTree(directory));
 
 describe.each(['docker-compose.yml', 'deploy/docker-compose.socket-proxy.yml'])('%s', (file) => {
   let stack: ComposeStack;

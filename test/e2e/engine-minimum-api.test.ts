@@ -1,12 +1,13 @@
 /** Engines that refuse old versions of the API, as Docker 29 refuses those before 1.44. */
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import type { Daemon } from '../../lab/daemon.ts';
 import { createEngineApi } from '../../lab/engine-api.ts';
+import { removeTree } from '../../lab/remove-tree.ts';
 import { engineSocketPath } from '../support/needs.ts';
 import { makeSet, SHORT, settled, test } from '../support/stage.ts';
 import { createSwarm, type Swarm } from '../support/swarm.ts';
@@ -30,7 +31,7 @@ describe.each([['1.44'], [newest]])('an engine whose oldest version of the API i
 
   afterAll(async () => {
     await swarm.engine.end();
-    await rm(directory, { recursive: true, force: true });
+    await removeTree(directory);
   });
 
   test('refuses the version before it: it is what the other tests are about', async () => {

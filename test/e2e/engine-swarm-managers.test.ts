@@ -1,11 +1,12 @@
 /** A real swarm of three managers, and a watcher on each with the files of its node. */
 
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { type CertDirectory, createCertDirectory } from '../../lab/cert-directory.ts';
 import type { Daemon, LogLine } from '../../lab/daemon.ts';
+import { removeTree } from '../../lab/remove-tree.ts';
 import { until } from '../../lab/until.ts';
 import { all, ENGINE, program, ROOT, skipped } from '../support/needs.ts';
 import { type CertificateFiles, makeSet, nothingFollows, SHORT, type Stage, test } from '../support/stage.ts';
@@ -34,7 +35,7 @@ beforeAll(async () => {
 afterAll(async () => {
   if (!NEED.ok) return;
   await managers?.end();
-  await rm(directory, { recursive: true, force: true });
+  await removeTree(directory);
 });
 
 interface Node {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import type { Daemon } from '../../lab/daemon.ts';
+import { removeTree } from '../../lab/remove-tree.ts';
 import { until } from '../../lab/until.ts';
 import { APPLIED_LABEL } from '../../src/core/model/service.ts';
 import { all, describeWith, ENGINE, program, ROOT, skipped } from '../support/needs.ts';
@@ -25,7 +26,7 @@ beforeAll(async () => {
 afterAll(async () => {
   if (!NEED.ok) return;
   await swarm.engine.end();
-  await rm(directory, { recursive: true, force: true });
+  await removeTree(directory);
 });
 
 /** A watcher of this service, as it runs on a manager. */

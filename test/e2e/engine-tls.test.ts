@@ -13,6 +13,7 @@ import {
 } from '../../lab/certificates.ts';
 import { PROGRAM } from '../../lab/daemon.ts';
 import { executable } from '../../lab/real-servers.ts';
+import { removeTree } from '../../lab/remove-tree.ts';
 import { closedPort } from '../../lab/tls-servers.ts';
 import { until } from '../../lab/until.ts';
 import { createDockerd, type OwnEngine } from '../support/dockerd.ts';
@@ -54,7 +55,7 @@ beforeAll(async () => {
 afterAll(async () => {
   if (!NEEDS.ok) return;
   await engine.end();
-  await rm(directory, { recursive: true, force: true });
+  await removeTree(directory);
 });
 
 interface Client {

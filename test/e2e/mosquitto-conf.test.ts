@@ -1,13 +1,14 @@
 /** What is read of a mosquitto.conf, against what the Mosquitto of this machine opens, listens on and refuses. */
 
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { MOSQUITTO } from '../../lab/broker-image.ts';
 import { createAuthority } from '../../lab/certificates.ts';
+import { removeTree } from '../../lab/remove-tree.ts';
 import { type BrokerConf, isEncrypted } from '../../src/core/model/broker-conf.ts';
 import type { ConfFile } from '../../src/core/text/conf-scope.ts';
 import { type ReadConf, readConfAs } from '../../src/core/text/mosquitto-conf.ts';
@@ -21,7 +22,7 @@ const server = await authority.issue({ cn: 'broker', sans: ['localhost'], key: '
 const crl = await authority.crl([]);
 
 const directory = await mkdtemp(join(tmpdir(), 'mosquitto-conf-'));
-afterAll(() => rm(directory, { recursive: true, force: true }));
+afterAll(() => removeTree(directory));
 
 /** A few names of each kind, all of which lead to files that work together. */
 const FILES = ['a', 'b', 'c'].flatMap((name) => [

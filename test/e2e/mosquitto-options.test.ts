@@ -6,13 +6,14 @@
 
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import { MOSQUITTO } from '../../lab/broker-image.ts';
+import { removeTree } from '../../lab/remove-tree.ts';
 import { knownOptions, readConfAs } from '../../src/core/text/mosquitto-conf.ts';
 import { DIALECT, MOSQUITTO_VERSION } from '../support/mosquitto-version.ts';
 import { all, type Need, program, ROOT, skipped } from '../support/needs.ts';
@@ -31,7 +32,7 @@ const SHIPPED: Need =
 const NEED = all(ROOT, program('unshare'), program('xargs'), SHIPPED);
 
 const directory = await mkdtemp(join(tmpdir(), 'mosquitto-options-'));
-afterAll(() => rm(directory, { recursive: true, force: true }));
+afterAll(() => removeTree(directory));
 /** Stands for any path. */
 const somewhere = join(directory, 'somewhere');
 

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { makeSet } from '../../lab/cert-directory.ts';
+import { removeTree } from '../../lab/remove-tree.ts';
 import { LIVE_CHANGES, textOf } from '../support/live-changes.ts';
 import { changeLive, contentsOf, put } from '../support/live-directory.ts';
 import {
@@ -42,7 +43,7 @@ async function imageOf(directory: string, prepare: (mounted: string) => Promise<
 /** In memory: what is flushed a thousand times need not wait for the disk of this machine. */
 async function directoryInMemory(): Promise<string> {
   const directory = await mkdtemp('/dev/shm/mosquitto-cert-watcher-');
-  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+  onTestFinished(() => removeTree(directory));
   return directory;
 }
 

@@ -6,6 +6,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { removeTree } from '../../lab/remove-tree.ts';
 import manifest from '../../package.json' with { type: 'json' };
 import { machineOf } from '../../scripts/shipping/elf.ts';
 import { sha256Of } from '../../scripts/shipping/file-facts.ts';
@@ -43,7 +44,7 @@ describeWith(all(SHIPPING, DEBIAN_MIRROR), 'a release', () => {
     said = await ship('release', ['--draft'], { root, env: WITHOUT_ENGINE });
     // two packages of 30 MB are compressed
   });
-  afterAll(() => rm(root, { recursive: true, force: true }));
+  afterAll(() => removeTree(root));
 
   const released = (name: string) => join(root, 'dist', 'release', name);
 

@@ -3,13 +3,14 @@
  * is restarted as the unit that it is. Starts are counted by systemd's journal.
  */
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFailed, test } from 'vitest';
 import { type CertDirectory, createCertDirectory } from '../../lab/cert-directory.ts';
 import { type Daemon, startDaemon } from '../../lab/daemon.ts';
 import { createEngineApi } from '../../lab/engine-api.ts';
+import { removeTree } from '../../lab/remove-tree.ts';
 import { bootSystemd, type SystemdMachine } from '../../lab/systemd.ts';
 import { until } from '../../lab/until.ts';
 import { engineSocketPath, SYSTEMD, skipped } from '../support/needs.ts';
@@ -81,7 +82,7 @@ describe.skipIf(!SYSTEMD.ok)(`a Quadlet${skipped(SYSTEMD)}`, () => {
   afterAll(async () => {
     await machine?.remove();
     await program?.remove();
-    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
+    if (directory !== undefined) await removeTree(directory);
   });
 
   const show = async (property: string) =>

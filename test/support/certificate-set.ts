@@ -1,9 +1,10 @@
 /** The three files of a certificate set in a directory of their own. */
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Issued } from '../../lab/certificates.ts';
+import { removeTree } from '../../lab/remove-tree.ts';
 
 export interface SetContents {
   readonly ca: string | Buffer;
@@ -35,7 +36,7 @@ export async function createCertificateSet(contents: SetContents): Promise<Certi
     if (key !== undefined) await writeFile(files.key, key, { mode: 0o600 });
   };
   await write(contents);
-  const remove = () => rm(directory, { recursive: true, force: true });
+  const remove = () => removeTree(directory);
   return { directory, caFile: files.ca, certFile: files.cert, keyFile: files.key, write, remove };
 }
 

@@ -2,12 +2,13 @@
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
+import { removeTree } from '../../lab/remove-tree.ts';
 
 /** Has something done when the test has ended. */
 export type OnEnd = (undo: () => Promise<void> | void) => void;
@@ -21,7 +22,7 @@ export async function temporaryDirectory(onEnd: OnEnd = onTestFinished): Promise
   onEnd(async () => {
     // a test may have taken away the right to enter it, which only root does not mind
     await promisify(execFile)('chmod', ['-R', 'u+rwx', directory]).catch(() => undefined);
-    await rm(directory, { recursive: true, force: true });
+    await removeTree(directory);
   });
   await chmod(directory, 0o755);
   return directory;

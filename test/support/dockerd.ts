@@ -2,9 +2,10 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { openSync, readFileSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { answersPing, createEngineApi, type EngineApi } from '../../lab/engine-api.ts';
+import { removeTree } from '../../lab/remove-tree.ts';
 import { until } from '../../lab/until.ts';
 
 export interface OwnEngine {
@@ -89,7 +90,7 @@ export async function createDockerd(
     // with live restore it leaves the mount of its own directory behind, and where it was killed more than that
     spawnSync('umount', ['--quiet', '--recursive', at('data')]);
     spawnSync('umount', ['--quiet', at('exec/netns/default')]);
-    await rm(directory, { recursive: true, force: true });
+    await removeTree(directory);
   }
 
   return { api: createEngineApi(socket), start, stop, died, end };

@@ -2,9 +2,10 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { openSync, readFileSync } from 'node:fs';
-import { chown, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { answersPing, createEngineApi, type EngineApi } from '../../lab/engine-api.ts';
+import { removeTree } from '../../lab/remove-tree.ts';
 import { until } from '../../lab/until.ts';
 import { type BrokerOptions, type Stage, watched } from './stage.ts';
 
@@ -68,7 +69,7 @@ export async function startPodman(directory: string, { uid }: { uid?: number } =
       for (const pid of left) kill(pid);
       return left.length === 0;
     });
-    await rm(directory, { recursive: true, force: true });
+    await removeTree(directory);
   }
 
   return { api: createEngineApi(socket), end };

@@ -1,10 +1,11 @@
 /** A copy of the program, with its Node.js, where every user may run it: the working tree may be private. */
 
-import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, copyFile, cp, mkdir, mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
+import { removeTree } from '../../lab/remove-tree.ts';
 
 export interface ProgramCopy {
   readonly node: string;
@@ -29,7 +30,7 @@ export async function copyProgram(): Promise<ProgramCopy> {
   return {
     node,
     main: join(directory, 'src/main.ts'),
-    remove: () => rm(directory, { recursive: true, force: true }),
+    remove: () => removeTree(directory),
   };
 }
 

@@ -2,10 +2,11 @@
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as v from 'valibot';
+import { removeTree } from '../../lab/remove-tree.ts';
 import { closedPort } from '../../lab/tls-servers.ts';
 import { until } from '../../lab/until.ts';
 
@@ -56,7 +57,7 @@ export async function startPrometheus(configFile: string): Promise<Prometheus> {
   });
   const close = async () => {
     await end(child);
-    await rm(data, { recursive: true, force: true });
+    await removeTree(data);
   };
   const url = `http://127.0.0.1:${port}`;
   const isReady = () => {

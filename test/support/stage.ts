@@ -3,7 +3,7 @@
  * is its own, is removed when the test ends, and tells its story when the test fails.
  */
 
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test as base } from 'vitest';
@@ -11,6 +11,7 @@ import { type Broker, type BrokerOptions, createBroker } from '../../lab/broker.
 import { type CertDirectory, createCertDirectory, makeSet } from '../../lab/cert-directory.ts';
 import { type Daemon, type DaemonOptions, startDaemon } from '../../lab/daemon.ts';
 import { createEngineApi, type EngineApi } from '../../lab/engine-api.ts';
+import { removeTree } from '../../lab/remove-tree.ts';
 import { quietly } from '../../lab/until.ts';
 import { engineSocketPath } from './needs.ts';
 
@@ -55,7 +56,7 @@ export const test = base.extend('stage', async ({ onTestFailed }, { onCleanup })
   onTestFailed(() => void process.stderr.write(`${story()}\n`));
   onCleanup(async () => {
     await end();
-    await rm(directory, { recursive: true, force: true });
+    await removeTree(directory);
   });
   return stage;
 });

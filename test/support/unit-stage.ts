@@ -3,13 +3,14 @@
  * Mosquitto with a bridge that uses the certificates, and watchers of it. What systemd did is counted by its journal.
  */
 
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, test as base, beforeAll } from 'vitest';
 import { type CertDirectory, createCertDirectory } from '../../lab/cert-directory.ts';
 import { type Daemon, startDaemon } from '../../lab/daemon.ts';
 import { createEngineApi } from '../../lab/engine-api.ts';
+import { removeTree } from '../../lab/remove-tree.ts';
 import { bootSystemd, type RunOptions, type SystemdMachine } from '../../lab/systemd.ts';
 import { engineSocketPath } from './needs.ts';
 import { copyProgram, type ProgramCopy } from './program-copy.ts';
@@ -98,7 +99,7 @@ export function withMachine(): void {
   afterAll(async () => {
     await machine?.remove();
     await program?.remove();
-    if (shared !== undefined) await rm(shared, { recursive: true, force: true });
+    if (shared !== undefined) await removeTree(shared);
   });
 }
 

@@ -2,7 +2,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import { Worker } from 'node:worker_threads';
 import { test as base, describe, expect } from 'vitest';
 import { createAuthority } from '../../../lab/certificates.ts';
 import { startMosquitto, startMosquittoWith } from '../../../lab/real-servers.ts';
+import { removeTree } from '../../../lab/remove-tree.ts';
 import { closedPort } from '../../../lab/tls-servers.ts';
 import { until } from '../../../lab/until.ts';
 import {
@@ -35,7 +36,7 @@ const LOCAL = '127.0.0.1';
 /** What a test has opened is closed when it ends, last things first. */
 const test = base.extend('room', async ({ task }, { onCleanup }) => {
   const directory = await mkdtemp(join(tmpdir(), `bridge-watch-${task.id}-`));
-  const undoes: (() => unknown)[] = [() => rm(directory, { recursive: true, force: true })];
+  const undoes: (() => unknown)[] = [() => removeTree(directory)];
   onCleanup(async () => {
     for (const undo of undoes.toReversed()) await undo();
   });
