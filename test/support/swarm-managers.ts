@@ -140,7 +140,7 @@ export async function createManagers(directory: string): Promise<Managers> {
         const running = tasks.filter(({ Status: status }) => status.State === 'running').length;
         return nodes.every(({ Status: status }) => status.State === 'ready') && running === COUNT;
       };
-      await until('all nodes and tasks to be well', look, { withinMs: 90_000, everyMs: 500 });
+      await until('all nodes and tasks to be well', look, { withinMs: 200_000, everyMs: 500 });
     },
   };
 }

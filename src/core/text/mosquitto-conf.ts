@@ -44,7 +44,7 @@ export function readConfAs(
   };
   try {
     readFile(reading, main, 0);
-    const all = allListeners(reading);
+    const all = allListeners(reading).map((listener) => asOpened(dialect, listener));
     // without a port or an address, it listens on 1883 of this machine only, without TLS; 2.0.11 then took any line
     const listeners = reading.isLocalOnly && dialect !== '2.0' ? [] : all;
     for (const bridge of reading.bridges) checkBridge(bridge);
@@ -118,15 +118,21 @@ function checkBridge({ name, at, addresses, topics, identity, psk }: BridgeDraft
     throw new Stop(at, `has connection ${name} with only one of bridge_identity and bridge_psk`);
 }
 
-/** What the broker looks for when it has read everything; 2.0 before 2.0.21 starts, and ends when it cannot load a key. */
+/** Without a key, 2.0 before 2.0.21 opens a listener that speaks no TLS. */
+function asOpened(dialect: Dialect, listener: ListenerDraft): ListenerDraft {
+  const isPlain = dialect === '2.0' && listener.keyfile === undefined && listener.engine === undefined;
+  return isPlain ? { ...listener, certfile: undefined } : listener;
+}
+
+/** What the broker looks for when it has read everything, since 2.0.21. */
 function checkListener(
   dialect: Dialect,
-  { at, port, certfile, keyfile, cafile, capath, engine }: ListenerDraft,
+  { at, port, certfile, keyfile, cafile, capath }: ListenerDraft,
 ): void {
-  const hasEngine = dialect === '2.0' && engine !== undefined;
-  if (certfile !== undefined && keyfile === undefined && !hasEngine)
+  if (dialect === '2.0') return;
+  if (certfile !== undefined && keyfile === undefined)
     throw new Stop(at, `has listener ${port} with a certfile and without a keyfile`);
-  if (dialect === '2.0' || certfile !== undefined) return;
+  if (certfile !== undefined) return;
   if (keyfile !== undefined) throw new Stop(at, `has listener ${port} with a keyfile and without a certfile`);
   if (cafile !== undefined || capath !== undefined)
     throw new Stop(at, `has listener ${port} with a CA and without a certfile`);

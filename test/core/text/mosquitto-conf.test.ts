@@ -61,6 +61,7 @@ describe('a configuration', () => {
       [...BRIDGE, 'bridge_keyfile /a', 'bridge_keyfile /b', 'topic # out'],
       { '2.0': 4, '2.0.21': 4 },
     ],
+    ['a certificate without a key', ['listener 8883', 'certfile /a.crt'], { '2.0.21': 1, '2.1': 1 }],
     ['a CA without a certificate', ['listener 8883', 'cafile /ca.crt'], { '2.0.21': 1, '2.1': 1 }],
     [
       'a version of TLS that is none',
@@ -70,6 +71,11 @@ describe('a configuration', () => {
     ['what none of them knows', ['option_of_the_future 1'], {}],
   ])('stops the versions that do not take it: %s', (_what, lines, expected) => {
     expect(stops(...lines)).toEqual(expected);
+  });
+
+  it('has a listener without TLS where 2.0.11 finds no key for its certificate', () => {
+    const reading = readConfAs('2.0', fileOf(['listener 8883', 'certfile /a.crt']), () => []);
+    expect(reading).toMatchObject({ ok: true, conf: { listeners: [{ port: 8883, certfile: undefined }] } });
   });
 
   it('is taken where one of the versions takes it', () => {
