@@ -32,8 +32,9 @@ export function createPace(socket: Pick<Socket, 'pause' | 'resume'>): Pace {
   return {
     charge(bytes, tookMs) {
       const nowMs = monotonicMs();
-      const costMs = Math.max(REST_FOR_WORK * tookMs, (1_000 * bytes) / BYTES_PER_SECOND);
-      paidOffMs = Math.max(paidOffMs, nowMs) + costMs;
+      // from when the reading began: several slices before a pause are all followed by their rest
+      const costMs = Math.max((1 + REST_FOR_WORK) * tookMs, (1_000 * bytes) / BYTES_PER_SECOND);
+      paidOffMs = Math.max(paidOffMs, nowMs - tookMs) + costMs;
       if (paidOffMs - nowMs < SLICE_MS || pausing !== undefined) return;
       socket.pause();
       pausing = startTimer(() => {
