@@ -202,4 +202,12 @@ describe('the sets of a configuration', () => {
     expect(found).toEqual([]);
     expect(findings.map(({ about }) => about).toSorted()).toEqual(['bridge bare', 'listener 8883']);
   });
+
+  it('do not include that of a listener without a key, which is told', async () => {
+    const { sets: found, findings } = await sets('listener 8883\ncertfile /a.crt\n');
+    expect(found).toEqual([]);
+    expect(findings).toMatchObject([
+      { about: 'listener 8883', problem: expect.stringMatching(/no keyfile/) },
+    ]);
+  });
 });

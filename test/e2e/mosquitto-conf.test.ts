@@ -9,7 +9,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { MOSQUITTO } from '../../lab/broker-image.ts';
 import { createAuthority } from '../../lab/certificates.ts';
 import { removeTree } from '../../lab/remove-tree.ts';
-import { type BrokerConf, isEncrypted } from '../../src/core/model/broker-conf.ts';
+import { type BrokerConf, isEncrypted, speaksTls } from '../../src/core/model/broker-conf.ts';
 import type { ConfFile } from '../../src/core/text/conf-scope.ts';
 import { type ReadConf, readConfAs } from '../../src/core/text/mosquitto-conf.ts';
 import { DIALECT, MOSQUITTO_VERSION } from '../support/mosquitto-version.ts';
@@ -114,9 +114,9 @@ async function compare(
   }
   const { listeners, bridges } = reading.conf;
   const paths = [
-    ...listeners.flatMap(({ certfile, keyfile, cafile, crlfile }) =>
-      certfile === undefined ? [] : [certfile, keyfile, cafile, crlfile],
-    ),
+    ...listeners
+      .filter(speaksTls)
+      .flatMap(({ certfile, keyfile, cafile, crlfile }) => [certfile, keyfile, cafile, crlfile]),
     ...bridges.flatMap((bridge) =>
       isEncrypted(bridge) ? [bridge.cafile, bridge.certfile, bridge.keyfile] : [],
     ),

@@ -69,6 +69,11 @@ export type ConfReading =
   | { readonly ok: true; readonly conf: BrokerConf }
   | { readonly ok: false; readonly problem: ConfProblem };
 
+/** Whether the listener speaks TLS: with a certificate alone, Mosquitto 2.0.11 opens it without, and newer ones stop. */
+export function speaksTls({ certfile, keyfile }: ConfListener): boolean {
+  return certfile !== undefined && keyfile !== undefined;
+}
+
 /** Whether the bridge uses certificates at all: without a CA it connects without TLS, whatever else is set. */
 export function isEncrypted({ cafile, capath, usesSystemAuthorities }: ConfBridge): boolean {
   return cafile !== undefined || capath !== undefined || usesSystemAuthorities;

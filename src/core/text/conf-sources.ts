@@ -139,7 +139,7 @@ function ofListener(
   const { certfile, keyfile, engine } = listener;
   if (certfile === undefined) return { findings: [] };
   if (keyfile === undefined || engine !== undefined || isInEngine(keyfile)) {
-    const [problem, hint] = ENGINE;
+    const [problem, hint] = keyfile === undefined ? NO_KEY : ENGINE;
     return { findings: [{ about, problem, hint }] };
   }
   return {
@@ -160,6 +160,11 @@ function ofListener(
     },
   };
 }
+
+const NO_KEY: Thing = [
+  'has a certfile and no keyfile: Mosquitto 2.0.11 opens it without TLS, newer ones do not start',
+  'name its key in keyfile',
+];
 
 const ENGINE: Thing = [
   'has its key in an engine: it is not judged',

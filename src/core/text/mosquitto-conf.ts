@@ -3,7 +3,13 @@
  * listeners and bridges, and where the broker would stop. Options that none of these versions knows are passed over.
  */
 
-import type { BrokerConf, ConfBridge, ConfPlace, ConfReading } from '../model/broker-conf.ts';
+import {
+  type BrokerConf,
+  type ConfBridge,
+  type ConfPlace,
+  type ConfReading,
+  speaksTls,
+} from '../model/broker-conf.ts';
 import { oldestVersion } from '../model/tls-version.ts';
 import { BRIDGE_OPTIONS } from './conf-bridge-options.ts';
 import { type ConfLine, linesOf } from './conf-lines.ts';
@@ -44,7 +50,7 @@ export function readConfAs(
   };
   try {
     readFile(reading, main, 0);
-    const all = allListeners(reading).map((listener) => asOpened(dialect, listener));
+    const all = allListeners(reading);
     // without a port or an address, it listens on 1883 of this machine only, without TLS; 2.0.11 then took any line
     const listeners = reading.isLocalOnly && dialect !== '2.0' ? [] : all;
     for (const bridge of reading.bridges) checkBridge(bridge);
@@ -81,7 +87,7 @@ export function readConf(main: ConfFile, included: (directory: string) => Includ
 function isSame(a: BrokerConf, b: BrokerConf): boolean {
   const listeners = ({ listeners: all }: BrokerConf) =>
     all
-      .filter(({ certfile }) => certfile !== undefined)
+      .filter(speaksTls)
       .map(({ at: _, ...listener }) => JSON.stringify(listener))
       .toSorted();
   return (
@@ -118,12 +124,6 @@ function checkBridge({ name, at, addresses, topics, identity, psk }: BridgeDraft
     throw new Stop(at, `has connection ${name} with only one of bridge_identity and bridge_psk`);
 }
 
-/** Without a key, 2.0 before 2.0.21 opens a listener that speaks no TLS. */
-function asOpened(dialect: Dialect, listener: ListenerDraft): ListenerDraft {
-  const isPlain = dialect === '2.0' && listener.keyfile === undefined && listener.engine === undefined;
-  return isPlain ? { ...listener, certfile: undefined } : listener;
-}
-
 /** What the broker looks for when it has read everything, since 2.0.21. */
 function checkListener(
   dialect: Dialect,
@@ -139,8 +139,9 @@ function checkListener(
 }
 
 /** A broker that cannot open a listener ends. */
-function checkVersion({ at, port, certfile, tlsVersion }: ListenerDraft): void {
-  if (certfile !== undefined && oldestVersion(tlsVersion) === undefined)
+function checkVersion(listener: ListenerDraft): void {
+  const { at, port, tlsVersion } = listener;
+  if (speaksTls(listener) && oldestVersion(tlsVersion) === undefined)
     throw new Stop(at, `has listener ${port} with tls_version ${tlsVersion}, which Mosquitto does not know`);
 }
 

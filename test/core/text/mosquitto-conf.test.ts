@@ -1,6 +1,7 @@
 /** At which line each version of Mosquitto stops; test/e2e/mosquitto-options.test.ts asks the one of this machine. */
 
 import { describe, expect, it } from 'vitest';
+import { speaksTls } from '../../../src/core/model/broker-conf.ts';
 import { DIALECTS, type Dialect } from '../../../src/core/text/conf-scope.ts';
 import { readConf, readConfAs } from '../../../src/core/text/mosquitto-conf.ts';
 
@@ -73,9 +74,13 @@ describe('a configuration', () => {
     expect(stops(...lines)).toEqual(expected);
   });
 
-  it('has a listener without TLS where 2.0.11 finds no key for its certificate', () => {
-    const reading = readConfAs('2.0', fileOf(['listener 8883', 'certfile /a.crt']), () => []);
-    expect(reading).toMatchObject({ ok: true, conf: { listeners: [{ port: 8883, certfile: undefined }] } });
+  it('may have a listener with a certificate alone, which then speaks no TLS', () => {
+    const reading = readConfAs(
+      '2.0',
+      fileOf(['listener 8883', 'certfile /a.crt', 'tls_version no']),
+      () => [],
+    );
+    expect(reading.ok && reading.conf.listeners.map(speaksTls)).toEqual([false]);
   });
 
   it('is taken where one of the versions takes it', () => {
