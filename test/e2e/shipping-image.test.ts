@@ -246,7 +246,7 @@ describeWith(IMAGE_NEEDS, 'two watchers of one broker', () => {
     expect(lines.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
-  // the process waits for a while, not for ever: a container that takes longer than that is not waited for
+  // the process waits for a limited time, and restarts the broker itself if the container takes longer
   test(
     'of which one is a process of the host make one restart for a rotation, by the one in the container',
     MEASURED,
