@@ -1,6 +1,7 @@
 /** A certificate directory as careful agents write it, and certificate sets to write. */
 
-import { chmod, mkdir, rename, utimes, writeFile } from 'node:fs/promises';
+import { renameSync } from 'node:fs';
+import { chmod, mkdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CertificateOptions, createAuthority } from './certificates.ts';
 
@@ -45,10 +46,10 @@ export async function createCertDirectory(path: string): Promise<CertDirectory> 
   return {
     path,
     install: async (files) => {
-      for (const [name, text, mode] of entries(files)) {
-        await writeFile(join(path, `.${name}.new`), text, { mode });
-        await rename(join(path, `.${name}.new`), join(path, name));
-      }
+      const draft = (name: string) => join(path, `.${name}.new`);
+      for (const [name, text, mode] of entries(files)) await writeFile(draft(name), text, { mode });
+      // without a pause between them, in which a watcher would meet half of the set
+      for (const [name] of entries(files)) renameSync(draft(name), join(path, name));
       return Date.now();
     },
     rewrite: async (files) => {
