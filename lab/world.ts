@@ -64,6 +64,8 @@ export interface WorldOptions {
   readonly sight?: Sight;
   /** by how much later the calls of each next watcher reach the engine */
   readonly apartMs?: number;
+  /** how long the engine takes to say how a container is */
+  readonly answerMs?: number;
   /** several brokers, by their names */
   readonly brokers?: readonly string[];
   /** the agent writes to a directory of its own (INCOMING_DIR) */
@@ -122,6 +124,7 @@ export function createWorld({
   unit: asUnitWith,
   sight,
   apartMs = 0,
+  answerMs = 0,
   clock = createFakeClock(),
   brokers: several,
   twoPhases = false,
@@ -400,6 +403,7 @@ export function createWorld({
     return {
       async inspect() {
         const answer = world.engineDown ?? lookUp(name);
+        if (answerMs > 0) await clock.sleep(answerMs, never);
         world.afterInspection?.();
         return answer;
       },

@@ -43,6 +43,12 @@ const SETS_SIGNALS = 'test/scenarios/set-signals.test.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
   {
+    name: 'decides on a set whose window has ended during a look for display, without having asked',
+    file: 'src/watcher/broker-looks.ts',
+    from: '!signal.aborted && state.brokers().some(isUnasked)',
+    to: 'signal.aborted && state.brokers().some(isUnasked)',
+  },
+  {
     name: 'does not look whether a window is open',
     file: JUDGE,
     from: '  outside_window: timing.restartWindow,',

@@ -26,14 +26,27 @@ export interface BrokerLooksParts {
 }
 
 export interface BrokerLooks {
-  /** Asks the engine about the brokers if a decision depends on it, or if they are displayed and it is time. */
-  whereDue(files: FilesObservation, seen: Moment, signal: AbortSignal): Promise<void>;
+  /**
+   * Asks the engine about the brokers if a decision depends on it, or if they are displayed and it is time. Resolves
+   * with the moment to decide for: everything that a decision depends on then has been asked, although a stability
+   * window may have ended during a look for display.
+   */
+  whereDue(files: FilesObservation, seen: Moment, signal: AbortSignal): Promise<Moment>;
   /** Asks about every broker, as for a decision. */
-  atAll(files: FilesObservation, options: CallOptions): Promise<void>;
+  atAll(files: FilesObservation, options: CallOptions): Promise<Moment>;
 }
 
 export function createBrokerLooks({ settings, clock, brokers }: BrokerLooksParts, state: State): BrokerLooks {
-  async function whereDue(files: FilesObservation, seen: Moment, signal: AbortSignal) {
+  async function whereDue(files: FilesObservation, seen: Moment, signal: AbortSignal): Promise<Moment> {
+    await lookWhereDue(files, seen, signal);
+    const now = clock.now();
+    const isUnasked = (broker: Watched) =>
+      broker.memory.standing?.identity !== files.identity &&
+      brokerIsInQuestion(state.situation(broker, files, now));
+    return !signal.aborted && state.brokers().some(isUnasked) ? whereDue(files, now, signal) : now;
+  }
+
+  async function lookWhereDue(files: FilesObservation, seen: Moment, signal: AbortSignal) {
     const isInQuestion = (broker: Watched) => brokerIsInQuestion(state.situation(broker, files, seen));
     const isDue = (broker: Watched) => isDueForLook(state.situation(broker, files, seen));
     const look = async (broker: Watched, options: CallOptions) => {
@@ -55,7 +68,7 @@ export function createBrokerLooks({ settings, clock, brokers }: BrokerLooksParts
     }
   }
 
-  async function atAll(files: FilesObservation, options: CallOptions) {
+  async function atAll(files: FilesObservation, options: CallOptions): Promise<Moment> {
     await listBrokers(options);
     await Promise.all(
       state.brokers().map(async (broker) => {
@@ -63,6 +76,7 @@ export function createBrokerLooks({ settings, clock, brokers }: BrokerLooksParts
         rememberAnswer(broker, files, answer);
       }),
     );
+    return clock.now();
   }
 
   /** What the engine says; what its listeners present is remembered on the way. */

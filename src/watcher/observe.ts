@@ -95,9 +95,10 @@ export function createObserver(
     lookAtBridges();
     await state.save();
     onFiles(files);
-    if (thoroughWithinMs === undefined) await brokerLooks.whereDue(files, seen, signal);
-    else await brokerLooks.atAll(files, { signal, timeoutMs: thoroughWithinMs });
-    const now = clock.now();
+    const now =
+      thoroughWithinMs === undefined
+        ? await brokerLooks.whereDue(files, seen, signal)
+        : await brokerLooks.atAll(files, { signal, timeoutMs: thoroughWithinMs });
     return state.brokers().map((broker) => state.situation(broker, files, now));
   }
 

@@ -7,7 +7,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createWorld } from '../../lab/world.ts';
+import { createWorld, type WorldOptions } from '../../lab/world.ts';
 import { REASONS, type State } from '../../src/core/decision/diagram.ts';
 import { conditionOf, startedAfter } from '../../src/core/model/broker.ts';
 import type { ContainerState } from '../../src/core/model/container.ts';
@@ -26,6 +26,10 @@ const PROMISED_CYCLES = process.env['HISTORIES'] === undefined && HISTORY === un
 
 /** Of a broker that is a unit of systemd, which share all but the look and the call with a container. */
 const UNIT_HISTORIES = Math.ceil(HISTORIES / 9);
+
+/** With an engine that takes longer for an answer than there is between two looks. */
+const SLOW_HISTORIES = Math.ceil(HISTORIES / 5);
+const SLOW: WorldOptions = { answerMs: 900, settings: { checkIntervalMs: 700 } };
 
 type Kind = 'container' | 'unit';
 
@@ -51,12 +55,23 @@ const history: fc.Arbitrary<History> = fc.record({
   }),
 });
 
-async function play({ acts, withStateFile, settings }: History, kind: Kind): Promise<Gateway> {
+async function play(
+  { acts, withStateFile, settings }: History,
+  kind: Kind,
+  differently: WorldOptions = {},
+): Promise<Gateway> {
   const world = createWorld({
     withStateFile,
+    ...differently,
     ...(kind === 'unit' && { unit: {} }),
     // an id of somebody else's container begins like that
-    settings: { targetLabel: 'a7', cooldownMs: COOLDOWN_MS, probeIntervalMs: 20_000, ...settings },
+    settings: {
+      targetLabel: 'a7',
+      cooldownMs: COOLDOWN_MS,
+      probeIntervalMs: 20_000,
+      ...differently.settings,
+      ...settings,
+    },
   });
   const gateway = gatewayIn(world, withStateFile);
   await begin(gateway);
@@ -274,6 +289,16 @@ describe('in any history', { timeout: 300_000 }, () => {
         },
       ),
   );
+
+  it('no cycle fails where the engine takes its time', () =>
+    fc.assert(
+      fc.asyncProperty(history, async (one) => {
+        const gateway = await play(one, 'container', SLOW);
+        expect(gateway.world.events('cycle_failed'), 'cycles that failed').toEqual([]);
+        checkDecisions(gateway);
+      }),
+      { numRuns: SLOW_HISTORIES, reporter: explain, seed: SEED },
+    ));
 
   it('has been tried for a million cycles of the loop', () => {
     expect(cycles).toBeGreaterThanOrEqual(PROMISED_CYCLES);

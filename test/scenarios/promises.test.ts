@@ -5,6 +5,7 @@ import { createWorld, type WorldOptions } from '../../lab/world.ts';
 const HOUR_MS = 3_600_000;
 const WINDOW_MS = 10_000;
 const COOLDOWN_MS = 300_000;
+const RESTART_MS = 300;
 
 /** A world in which the broker has loaded A, the watcher runs and has nothing to do. */
 async function settled(options: WorldOptions = {}) {
@@ -36,6 +37,28 @@ describe('certificates change', () => {
     world.write('B');
     await world.advance(HOUR_MS);
     expect(world.restarts).toEqual([{ atMs: writtenMs + WINDOW_MS + 300, loaded: 'B' }]);
+  });
+
+  it('does so too where the window ends while the broker is looked at for display', async () => {
+    const ANSWER_MS = 900;
+    const { world } = await settled({
+      answerMs: ANSWER_MS,
+      settings: { probeEnabled: false, metricsEnabled: true, cooldownMs: 1_000, checkIntervalMs: 700 },
+    });
+    const lateMs: number[] = [];
+    // looks for display are a minute apart, so some of these rotations meet one
+    for (const [index] of Array.from({ length: 120 }).entries()) {
+      await world.advance(60_000 + 500 * index);
+      const writtenMs = world.elapsedMs();
+      world.write(`set ${index}`);
+      await world.advance(60_000);
+      lateMs.push((world.restarts.at(-1)?.atMs ?? Number.NaN) - writtenMs - WINDOW_MS - RESTART_MS);
+    }
+    expect(world.events('cycle_failed')).toEqual([]);
+    expect(world.restarts).toHaveLength(120);
+    // the look that is under way, and the one that the decision needs
+    expect(Math.max(...lateMs)).toBeLessThanOrEqual(2 * ANSWER_MS);
+    expect(Math.max(...lateMs)).toBeGreaterThan(ANSWER_MS);
   });
 
   it('restarts the window with every write', async () => {
