@@ -402,8 +402,8 @@ export function createWorld({
   function createSimulatedContainer(name: string): Container {
     return {
       async inspect() {
-        const answer = world.engineDown ?? lookUp(name);
         if (answerMs > 0) await clock.sleep(answerMs, never);
+        const answer = world.engineDown ?? lookUp(name);
         world.afterInspection?.();
         return answer;
       },

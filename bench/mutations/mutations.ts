@@ -47,6 +47,13 @@ export const MUTATIONS: readonly Mutation[] = [
     file: 'src/watcher/broker-looks.ts',
     from: '!signal.aborted && state.brokers().some(isUnasked)',
     to: 'signal.aborted && state.brokers().some(isUnasked)',
+    tests: 'test/scenarios/promises.test.ts',
+  },
+  {
+    name: 'applies what others have put in place of the set that was looked at',
+    file: 'src/watcher/act.ts',
+    from: 'if (!(await isStillThere(step.set.identity)))',
+    to: "if ((await isStillThere(step.set.identity)) && step.set.identity === '')",
   },
   {
     name: 'does not look whether a window is open',

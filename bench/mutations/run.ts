@@ -7,10 +7,12 @@
  * Exit code 1 if one of them survives.
  */
 
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cp, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { removeTree } from '../../lab/remove-tree.ts';
 import { machine } from '../machine.ts';
 import { MUTATIONS, type Mutation } from './mutations.ts';
@@ -19,29 +21,34 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const COPIED = ['src', 'test', 'lab', 'bench', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
 const MODEL = 'test/model';
 /** Fewer than the tests play by themselves: a mistake worth the name shows early. */
-const HISTORIES = process.env['HISTORIES'] ?? '4500';
+const HISTORIES = process.env['HISTORIES'] ?? '1500';
 /** Enough to see that the tests pass without any mistake. */
 const FEW_HISTORIES = '100';
 
-function run(directory: string, tests: readonly string[], histories: string) {
+async function run(directory: string, tests: readonly string[], histories: string) {
   const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
-  // one promise that is broken is enough
-  const options = ['--project', 'unit', '--bail', '1'];
-  const { status, stdout, stderr } = spawnSync(process.execPath, [vitest, 'run', ...options, ...tests], {
+  // one promise that is broken is enough, and nothing runs beside it that would have to end first
+  const options = ['--project', 'unit', '--bail', '1', '--no-file-parallelism'];
+  const child = spawn(process.execPath, [vitest, 'run', ...options, ...tests], {
     cwd: directory,
-    encoding: 'utf8',
     env: { ...process.env, HISTORIES: histories, NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  return { status, output: `${stdout}${stderr}` };
+  const [output, errors, [status]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'close'),
+  ]);
+  return { status: status as number | null, output: `${output}${errors}` };
 }
 
 const [part = ''] = process.argv.slice(2);
 const CHOSEN = MUTATIONS.filter(({ name }) => name.includes(part));
 
 /** Without a mistake, every test has to pass: otherwise a failure says nothing about a mistake. */
-function runWithoutMistake(directory: string): void {
+async function runWithoutMistake(directory: string): Promise<void> {
   const tests = new Set(CHOSEN.map((mutation) => mutation.tests ?? MODEL));
-  const { status, output } = run(directory, [...tests], FEW_HISTORIES);
+  const { status, output } = await run(directory, [...tests], FEW_HISTORIES);
   if (status !== 0) throw new Error(`the tests fail without any mistake:\n${output}`);
 }
 
@@ -51,14 +58,14 @@ async function caughtBy(
   { file, from, to, tests = MODEL }: Mutation,
 ): Promise<string | undefined> {
   const path = join(directory, file);
-  const text = await readFile(path, 'utf8');
-  if (text.split(from).length !== 2) throw new Error(`${file} does not hold exactly once: ${from}`);
+  const source = await readFile(path, 'utf8');
+  if (source.split(from).length !== 2) throw new Error(`${file} does not hold exactly once: ${from}`);
   await writeFile(
     path,
-    text.replace(from, () => to),
+    source.replace(from, () => to),
   );
   try {
-    const { status, output } = run(directory, [tests], HISTORIES);
+    const { status, output } = await run(directory, [tests], HISTORIES);
     if (status === 0) return undefined;
     // the innermost message: the outer ones tell how to play the history again
     const messages = [...output.matchAll(/^(?:AssertionError|Error): (?!SEED)(.{1,80})/gm)];
@@ -66,28 +73,40 @@ async function caughtBy(
     // tests that did not end in time have caught nothing
     return said?.startsWith('Test timed out') ? undefined : said;
   } finally {
-    await writeFile(path, text);
+    await writeFile(path, source);
   }
 }
 
-const directory = await mkdtemp(join(tmpdir(), 'mutations-'));
-try {
+/** A copy of everything that the tests need, whose source may be changed. */
+async function copyTo(directory: string): Promise<void> {
   for (const name of COPIED) await cp(join(ROOT, name), join(directory, name), { recursive: true });
   await symlink(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
-  runWithoutMistake(directory);
+}
+
+const first = await mkdtemp(join(tmpdir(), 'mutations-'));
+const copies = [first];
+while (copies.length < availableParallelism()) copies.push(await mkdtemp(join(tmpdir(), 'mutations-')));
+try {
+  await Promise.all(copies.map(copyTo));
+  await runWithoutMistake(first);
   print(`${CHOSEN.length} deliberate mistakes, ${HISTORIES} histories each; ${machine()}\n`);
   print('| the core … | caught by |');
   print('|---|---|');
+  const waiting = [...CHOSEN];
   let survivors = 0;
-  for (const mutation of CHOSEN) {
-    const caught = await caughtBy(directory, mutation);
-    if (caught === undefined) survivors += 1;
-    print(`| ${mutation.name} | ${caught ?? '**nothing**'} |`);
-  }
+  await Promise.all(
+    copies.map(async (directory) => {
+      for (let mutation = waiting.shift(); mutation !== undefined; mutation = waiting.shift()) {
+        const caught = await caughtBy(directory, mutation);
+        if (caught === undefined) survivors += 1;
+        print(`| ${mutation.name} | ${caught ?? '**nothing**'} |`);
+      }
+    }),
+  );
   print(`\n${survivors === 0 ? 'all of them were caught' : `${survivors} of them survived`}`);
   process.exitCode = survivors === 0 ? 0 : 1;
 } finally {
-  await removeTree(directory);
+  for (const directory of copies) await removeTree(directory);
 }
 
 function print(line: string): void {

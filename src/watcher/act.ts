@@ -9,6 +9,7 @@ import type { Settings } from '../core/model/settings.ts';
 import type { LiveStep, RestartStep, Step, WaiveStep } from '../core/model/step.ts';
 import { restartRequested } from '../core/news/rollout.ts';
 import type { Scout } from './looking-around.ts';
+import type { Observer } from './observe.ts';
 import type { Prober } from './probing.ts';
 import type { Promoter } from './promoting.ts';
 import type { Publisher } from './publish.ts';
@@ -18,6 +19,9 @@ import type { State, Watched } from './state.ts';
 /** Delay before re-inspecting a service that another node updated first. */
 const LOST_RACE_MS = 250;
 
+/** Delay before looking at a set that has replaced the one that was to be applied. */
+const REPLACED_MS = 100;
+
 export interface ActorParts {
   readonly settings: Settings;
   readonly clock: Clock;
@@ -26,6 +30,7 @@ export interface ActorParts {
   readonly prober: Prober;
   readonly scout: Scout;
   readonly promoter: Promoter;
+  readonly isStillThere: Observer['isStillThere'];
 }
 
 export interface Actor {
@@ -51,6 +56,7 @@ export function createActor({
   prober,
   scout,
   promoter,
+  isStillThere,
 }: ActorParts): Actor {
   const recorder = createRecorder({ settings, clock, state, publisher });
   let isRestarting = false;
@@ -84,8 +90,12 @@ export function createActor({
     return clock.now().monoMs;
   }
 
-  /** Applies the set to the broker. If the restart does not happen, the cooldown of the previous one counts again. */
+  /**
+   * Applies the set to the broker, unless others have taken its place since the look. If the restart does not happen, the
+   * cooldown of the previous one counts again.
+   */
   async function rollOut(step: RestartStep): Promise<number> {
+    if (!(await isStillThere(step.set.identity))) return clock.now().monoMs + REPLACED_MS;
     const { broker, memory } = state.named(step.container);
     const { lastRestartMonoMs } = memory;
     let lookAfterMs = 0;

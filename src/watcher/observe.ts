@@ -48,6 +48,11 @@ export interface ObserveOptions {
 export interface Observer {
   /** One look, remembered; the situation of every broker in restart order. */
   observe(signal: AbortSignal, options?: ObserveOptions): Promise<readonly Situation[]>;
+  /**
+   * Whether the broker would still load the files that were seen under this identity: the engine may have taken its
+   * time for an answer since. The live directory of a two-phase rotation is changed by nobody else.
+   */
+  isStillThere(identity: string): Promise<boolean>;
   /** What keeps the watcher from seeing or storing as much as it should. */
   degradations(): readonly Condition[];
   close(): Promise<void>;
@@ -113,8 +118,14 @@ export function createObserver(
     }
   }
 
+  async function isStillThere(identity: string): Promise<boolean> {
+    if (liveSets !== undefined) return true;
+    return (await certFiles.observe(clock.now().monoMs)).identity === identity;
+  }
+
   return {
     observe,
+    isStillThere,
     degradations: () => [
       ...degradation(
         'file_events',

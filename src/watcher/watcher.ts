@@ -38,7 +38,8 @@ export function startWatcher(parts: WatcherParts, signal: AbortSignal): Watcher 
   const observer = createObserver(parts, state, wake.hint, ({ identity }) => prober.endUnless(identity));
   const scout = createScout(parts, state, wake.hint);
   const promoter = createPromoter(parts, state, publisher);
-  const actor = createActor({ settings, clock, state, publisher, prober, scout, promoter });
+  const { isStillThere } = observer;
+  const actor = createActor({ settings, clock, state, publisher, prober, scout, promoter, isStillThere });
 
   /** One walk through the diagram; resolves with the monotonic moment of the next. */
   async function cycle(): Promise<number> {

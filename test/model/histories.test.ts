@@ -290,10 +290,11 @@ describe('in any history', { timeout: 300_000 }, () => {
       ),
   );
 
-  it('no cycle fails where the engine takes its time', () =>
+  it('no restart breaks a promise, and no cycle fails, where the engine takes its time', () =>
     fc.assert(
       fc.asyncProperty(history, async (one) => {
         const gateway = await play(one, 'container', SLOW);
+        checkRestarts(gateway, one.acts);
         expect(gateway.world.events('cycle_failed'), 'cycles that failed').toEqual([]);
         checkDecisions(gateway);
       }),

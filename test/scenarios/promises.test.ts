@@ -61,6 +61,24 @@ describe('certificates change', () => {
     expect(Math.max(...lateMs)).toBeGreaterThan(ANSWER_MS);
   });
 
+  it('waits for the window of a set that has replaced the one that was to be applied', async () => {
+    const { world } = await settled(withoutProbe);
+    let replacedMs: number | undefined;
+    world.afterInspection = () => {
+      if (world.lastDecision()?.pending !== true || replacedMs !== undefined) return;
+      world.put({ kind: 'incomplete', identity: 'half of C', complaints: [] });
+      replacedMs = world.elapsedMs();
+    };
+    world.write('B');
+    await world.advance(60_000);
+    expect(replacedMs).toBeDefined();
+    expect(world.restarts).toEqual([]);
+    const writtenMs = world.elapsedMs();
+    world.write('C');
+    await world.advance(HOUR_MS);
+    expect(world.restarts).toEqual([{ atMs: writtenMs + WINDOW_MS + RESTART_MS, loaded: 'C' }]);
+  });
+
   it('restarts the window with every write', async () => {
     const { world } = await settled();
     for (let write = 0; write < 20; write++) {
