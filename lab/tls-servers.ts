@@ -160,7 +160,8 @@ async function listen(server: Server, host: string): Promise<RunningServer> {
   };
 }
 
-function portOf(server: Server): number {
+/** The port of 127.0.0.1 on which it listens. */
+export function portOf(server: Server): number {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the server has no port');
   return address.port;

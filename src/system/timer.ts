@@ -7,3 +7,24 @@ export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export function startTimer(run: () => void, ms: number): NodeJS.Timeout {
   return setTimeout(run, Math.min(Math.max(0, Math.ceil(ms)), LONGEST_TIMER_MS));
 }
+
+export interface Deadline {
+  /** It is no longer waited for. */
+  end(): void;
+}
+
+/**
+ * Calls `run` once after `ms`, when what had arrived by then has been read. A process that was held up over one socket
+ * finds its timers over before it reads the others, and would take an answer that lies there for silence.
+ */
+export function startDeadline(run: () => void, ms: number): Deadline {
+  let reading: NodeJS.Immediate | undefined;
+  // the sockets are read before this immediate is called, in the same turn of the event loop
+  const timer = startTimer(() => (reading = setImmediate(run)), ms);
+  return {
+    end() {
+      clearTimeout(timer);
+      clearImmediate(reading);
+    },
+  };
+}

@@ -1,4 +1,8 @@
-/** The probe over a link with a round trip of 200 ms that loses every twentieth packet, in each direction. */
+/**
+ * The probe over a link with a round trip of 200 ms that loses every twentieth packet, in each direction: always the
+ * same ones. In about one of a thousand such probes so much is lost that nothing says within the settle time that the
+ * certificate was refused; `SEED=2 npx vitest run --project e2e-side-by-side probe-links` loses others.
+ */
 
 import { execFile, execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -10,6 +14,7 @@ import type { LossyLinkReport } from '../support/lossy-link-run.ts';
 import { type Need, skipped } from '../support/needs.ts';
 
 const RUN = fileURLToPath(new URL('../support/lossy-link-run.ts', import.meta.url));
+const SEED = process.env['SEED'] ?? '1';
 const PROGRAMS = ['unshare', 'sh', 'ip', 'python3', 'mosquitto'];
 const canRun =
   PROGRAMS.every((name) => executable(name) !== undefined) && hasNamespaces() && existsSync('/dev/net/tun');
@@ -34,7 +39,7 @@ describe.skipIf(!canRun)(`over a slow and lossy link${skipped(NEED)}`, () => {
 
   beforeAll(async () => {
     const script = 'ip link set lo up && exec "$0" "$@"';
-    const args = ['--net', 'sh', '-c', script, process.execPath, RUN, '100', '5'];
+    const args = ['--net', 'sh', '-c', script, process.execPath, RUN, '100', '5', SEED];
     const { stdout } = await promisify(execFile)('unshare', args, { timeout: 110_000 });
     report = JSON.parse(stdout);
   });

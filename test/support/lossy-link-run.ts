@@ -1,6 +1,6 @@
 /**
  * Probes a mosquitto over a slow and lossy link. Runs in a network namespace of its own, as a program:
- * `node lossy-link-run.ts DELAY_MS LOSS_PERCENT` prints one JSON object of the type {@link LossyLinkReport}.
+ * `node lossy-link-run.ts DELAY_MS LOSS_PERCENT SEED` prints one JSON object of the type {@link LossyLinkReport}.
  */
 
 import { spawn } from 'node:child_process';
@@ -22,8 +22,8 @@ export interface LossyLinkReport {
 /** Long enough for lost packets to be sent again several times: only what the server says shall decide. */
 const TIMEOUT_MS = 20_000;
 
-async function main(delayMs: string, lossPercent: string): Promise<LossyLinkReport> {
-  const link = await startLink(delayMs, lossPercent);
+async function main(...linkIs: readonly string[]): Promise<LossyLinkReport> {
+  const link = await startLink(linkIs);
   const root = await createAuthority();
   const stranger = await createAuthority();
   const setup = {
@@ -78,9 +78,9 @@ function presenting(authority: Issued, { certPem, keyPem }: Issued): SetContents
   return { ca: authority.certPem, cert: certPem, key: keyPem };
 }
 
-async function startLink(delayMs: string, lossPercent: string) {
+async function startLink(linkIs: readonly string[]) {
   const program = new URL('lossy-link.py', import.meta.url).pathname;
-  const child = spawn('python3', [program, delayMs, lossPercent], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn('python3', [program, ...linkIs], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface(child.stdout);
   const [first]: unknown[] = await once(lines, 'line');
   if (first !== 'ready') throw new Error(`the link said ${String(first)}`);
@@ -94,7 +94,4 @@ async function startLink(delayMs: string, lossPercent: string) {
   return { stop };
 }
 
-const [delayMs, lossPercent] = process.argv.slice(2);
-if (delayMs !== undefined && lossPercent !== undefined) {
-  console.log(JSON.stringify(await main(delayMs, lossPercent)));
-}
+console.log(JSON.stringify(await main(...process.argv.slice(2))));

@@ -1,12 +1,15 @@
 """A slow and lossy link, for kernels without netem.
 
-    lossy-link.py DELAY_MS LOSS_PERCENT
+    lossy-link.py DELAY_MS LOSS_PERCENT SEED
 
 A TUN device with the address 10.9.0.1 that hands every packet back after the delay, with source and destination
 swapped: what is sent to 10.9.0.2 arrives at 10.9.0.1 as if 10.9.0.2 had sent it, TCP retransmissions and all.
-(Swapping leaves the checksums right.) Says `ready`; ends with its standard input and then prints what it did.
+(Swapping leaves the checksums right.) Which packets are lost follows from the seed: the nth packet of the mth connection
+to a server, in each direction, has the same fate in every run. Says `ready`; ends with its standard input and then prints
+what it did.
 """
 
+import collections
 import fcntl
 import heapq
 import json
@@ -21,7 +24,29 @@ import time
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 
 
-def main(delay: float, loss: float) -> None:
+class Fates:
+    """Tells of every packet whether it is lost."""
+
+    def __init__(self, loss: float, seed: str) -> None:
+        self.loss, self.seed = loss, seed
+        self.number_of, self.connections_to, self.packets_of = {}, collections.Counter(), collections.Counter()
+
+    def is_lost(self, packet: bytes) -> bool:
+        header_length = (packet[0] & 0x0F) * 4
+        ports = struct.unpack_from("!HH", packet, header_length)
+        from_server = ports[::-1] in self.number_of
+        connection = ports[::-1] if from_server else ports
+        if connection not in self.number_of:
+            _, server = connection
+            self.connections_to[server] += 1
+            self.number_of[connection] = self.connections_to[server]
+        self.packets_of[ports] += 1
+        packet_is = f"{self.seed} {self.number_of[connection]} {from_server} {self.packets_of[ports]}"
+        return random.Random(packet_is).random() < self.loss
+
+
+def main(delay: float, loss: float, seed: str) -> None:
+    fates = Fates(loss, seed)
     tun = os.open("/dev/net/tun", os.O_RDWR)
     fcntl.ioctl(tun, TUNSETIFF, struct.pack("16sH22x", b"slow0", IFF_TUN | IFF_NO_PI))
     subprocess.run(["ip", "address", "add", "10.9.0.1/24", "dev", "slow0"], check=True)
@@ -37,7 +62,7 @@ def main(delay: float, loss: float) -> None:
             packet = os.read(tun, 65535)
             if packet[0] >> 4 == 4:
                 packets += 1
-                if random.random() < loss:
+                if fates.is_lost(packet):
                     dropped += 1
                 else:
                     heapq.heappush(under_way, (time.monotonic() + delay, packets, packet))
@@ -47,4 +72,4 @@ def main(delay: float, loss: float) -> None:
     print(json.dumps({"packets": packets, "dropped": dropped}), flush=True)
 
 
-main(float(sys.argv[1]) / 1000, float(sys.argv[2]) / 100)
+main(float(sys.argv[1]) / 1000, float(sys.argv[2]) / 100, sys.argv[3])

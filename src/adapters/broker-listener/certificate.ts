@@ -6,7 +6,7 @@ import type { Presented } from '../../core/model/presented.ts';
 import type { BrokerUrl } from '../../core/model/settings.ts';
 import { printable } from '../../core/text/printable.ts';
 import { errorLine } from '../../system/openssl-error.ts';
-import { startTimer } from '../../system/timer.ts';
+import { startDeadline } from '../../system/timer.ts';
 import { distinguishedName } from '../../system/x509.ts';
 
 const TIMEOUT_MS = 2_000;
@@ -22,13 +22,13 @@ export function lookAtListener({ host, port }: BrokerUrl): Promise<Presented> {
     const socket = connect({ host, port, servername: '', rejectUnauthorized: false });
     let problem = `has presented no certificate within ${TIMEOUT_MS / 1_000} s`;
     const end = () => {
-      clearTimeout(timer);
+      deadline.end();
       // the first call counts: on a second call, Node 20 to 24 returns none
       const certificate = socket.getPeerX509Certificate();
       socket.destroy();
       resolve(certificate === undefined ? { ok: false, problem } : presentedBy(certificate));
     };
-    const timer = startTimer(end, TIMEOUT_MS);
+    const deadline = startDeadline(end, TIMEOUT_MS);
     socket.once('secureConnect', end).once('close', () => {
       if (!socket.errored) problem = 'hangs up without presenting a certificate';
       end();

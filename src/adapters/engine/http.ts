@@ -10,7 +10,7 @@ import { type EngineEndpoint, isTls, type TlsEndpoint } from '../../core/model/s
 import { type JsonBounds, parseJson } from '../../system/bounded-json.ts';
 import { BadAnswer, boundPreamble } from '../../system/http-answer.ts';
 import { monotonicMs } from '../../system/monotonic.ts';
-import { startTimer } from '../../system/timer.ts';
+import { startDeadline } from '../../system/timer.ts';
 import { lost, tooLate } from './call-failure.ts';
 import { failure, TLS_HINT } from './failure.ts';
 import type { OpenTls } from './tls.ts';
@@ -138,12 +138,12 @@ function converse(
   let isLate = false;
   const reply = new Promise<Reply>((resolve, reject) => {
     const outgoing = request(options);
-    const timer = startTimer(() => {
+    const deadline = startDeadline(() => {
       isLate = true;
       outgoing.destroy(new Error('timeout'));
     }, withinMs);
     outgoing.on('socket', (socket) => socket.once('connect', () => (isConnected = true)));
-    outgoing.on('close', () => clearTimeout(timer));
+    outgoing.on('close', deadline.end);
     outgoing.on('error', reject);
     boundPreamble(outgoing, reject);
     outgoing.on('response', (incoming) => {

@@ -8,7 +8,7 @@ import { connect, type TLSSocket } from 'node:tls';
 import type { EngineAnswer } from '../../core/model/broker.ts';
 import type { TlsEndpoint } from '../../core/model/settings.ts';
 import { hostPort } from '../../core/text/address.ts';
-import { startTimer } from '../../system/timer.ts';
+import { type Deadline, startDeadline } from '../../system/timer.ts';
 import { abandoned, lost, tooLate } from './call-failure.ts';
 import { failure } from './failure.ts';
 import { handshakeFailure, type TlsScene } from './tls-failure.ts';
@@ -36,14 +36,14 @@ export function createTlsLine(endpoint: TlsEndpoint): OpenTls {
       const finish = (answer: EngineAnswer<TLSSocket>) => {
         if (isOver) return;
         isOver = true;
-        clearTimeout(timer);
+        deadline.end();
         signal?.removeEventListener('abort', abort);
         attempt?.end();
         if (!answer.ok) attempt?.socket.destroy();
         resolve(answer);
       };
       const abort = () => finish(abandoned(endpoint));
-      const timer = startTimer(() => finish(outOfTime(endpoint, attempt, timeoutMs)), timeoutMs);
+      const deadline = startDeadline(() => finish(outOfTime(endpoint, attempt, timeoutMs)), timeoutMs);
       signal?.addEventListener('abort', abort);
       if (signal?.aborted === true) return abort();
       const start = async () => {
@@ -60,7 +60,7 @@ interface Attempt {
   readonly socket: TLSSocket;
   /** the TCP connection is established */
   isConnected(): boolean;
-  /** Removes its listeners and its timer. */
+  /** Removes its listeners and its deadline. */
   end(): void;
 }
 
@@ -78,12 +78,12 @@ function begin(
   const scene: TlsScene = { host, where: hostPort(endpoint), directory: tls.directory, client };
   let isConnected = false;
   let isSecured = false;
-  let verdict: NodeJS.Timeout | undefined;
+  let verdict: Deadline | undefined;
   const accepted = () => finish({ ok: true, value: socket });
   const secured = () => {
     isSecured = true;
     if (socket.getProtocol() !== 'TLSv1.3') return accepted();
-    verdict = startTimer(accepted, VERDICT_MS);
+    verdict = startDeadline(accepted, VERDICT_MS);
     // not at once: the event is emitted during a read, when nothing may be written
     socket.once('session', () => setImmediate(accepted));
   };
@@ -99,7 +99,7 @@ function begin(
     socket,
     isConnected: () => isConnected,
     end() {
-      clearTimeout(verdict);
+      verdict?.end();
       socket.off('secureConnect', secured).off('error', failed).off('end', hungUp).off('close', hungUp);
     },
   };

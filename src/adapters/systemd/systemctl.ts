@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { codeOf } from '../../system/errors.ts';
-import { startTimer } from '../../system/timer.ts';
+import { startDeadline } from '../../system/timer.ts';
 
 export type Ran =
   /** it has ended by itself */
@@ -44,11 +44,11 @@ export function createSystemctl(program = 'systemctl'): Systemctl {
       const stdout = collect(child.stdout);
       const stderr = collect(child.stderr);
       const abandon = () => end({ kind: 'abandoned' });
-      const timer = startTimer(() => end({ kind: 'timeout' }), timeoutMs);
+      const deadline = startDeadline(() => end({ kind: 'timeout' }), timeoutMs);
       signal?.addEventListener('abort', abandon, { once: true });
       /** The first of these counts; a process that cannot be killed is not waited for. */
       function end(ran: Ran) {
-        clearTimeout(timer);
+        deadline.end();
         signal?.removeEventListener('abort', abandon);
         if (ran.kind === 'timeout' || ran.kind === 'abandoned') giveUp(child);
         resolve(ran);

@@ -1,7 +1,7 @@
 /** The result of a probe phase, and the one way in which a phase waits: with a deadline, cancellable. */
 
 import type { ProbeCause } from '../../core/model/probe.ts';
-import { startTimer } from '../../system/timer.ts';
+import { startDeadline } from '../../system/timer.ts';
 
 /** Why a probe failed, before the phase and the sightings are added. */
 export interface Fault {
@@ -34,7 +34,7 @@ export function failed(fault: Fault): FailedStep {
 
 /**
  * Waits until the work that `begin` starts calls `done` (or `broke`, to reject), the time is over, or the signal is
- * aborted. Owns the timer and the listener on the signal; calls the function that `begin` returned exactly once when
+ * aborted. Owns the deadline and the listener on the signal; calls the function that `begin` returned exactly once when
  * the wait is over, so that it removes its own listeners. Also rejects with what `begin` throws.
  */
 export function within<T>(
@@ -48,7 +48,7 @@ export function within<T>(
     const finish = (settle: () => void) => {
       if (over) return;
       over = true;
-      clearTimeout(timer);
+      deadline.end();
       limit.signal.removeEventListener('abort', cancel);
       stop?.();
       settle();
@@ -56,7 +56,7 @@ export function within<T>(
     const done = (step: Step<T>) => finish(() => resolve(step));
     const broke = (error: unknown) => finish(() => reject(error));
     const cancel = () => done(CANCELLED);
-    const timer = startTimer(() => done(onTimeout()), limit.ms);
+    const deadline = startDeadline(() => done(onTimeout()), limit.ms);
     limit.signal.addEventListener('abort', cancel);
     if (limit.signal.aborted) return cancel();
     try {

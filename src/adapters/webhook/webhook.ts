@@ -15,7 +15,7 @@ import type { SecretUrl } from '../../core/model/settings.ts';
 import { printable } from '../../core/text/printable.ts';
 import { BadAnswer, boundPreamble } from '../../system/http-answer.ts';
 import { shownUrl, withoutUrl } from '../../system/secret-url.ts';
-import { startTimer } from '../../system/timer.ts';
+import { startDeadline } from '../../system/timer.ts';
 import { failure, lost, outOfTime } from './failure.ts';
 import type { Resolve } from './resolve.ts';
 import type { Trust } from './trust.ts';
@@ -129,10 +129,10 @@ function exchange(
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const abandon = () => outgoing.destroy(new Error('given up'));
-    const timer = startTimer(() => outgoing.destroy(new OutOfTime()), timeoutMs);
+    const deadline = startDeadline(() => outgoing.destroy(new OutOfTime()), timeoutMs);
     signal.addEventListener('abort', abandon, { once: true });
     outgoing.on('close', () => {
-      clearTimeout(timer);
+      deadline.end();
       signal.removeEventListener('abort', abandon);
     });
     outgoing.on('error', reject);
@@ -152,11 +152,11 @@ function exchange(
 function readAnswer(incoming: IncomingMessage, done: (said: string) => void): void {
   let said = Buffer.alloc(0);
   const end = () => {
-    clearTimeout(timer);
+    deadline.end();
     incoming.removeAllListeners('data').removeAllListeners('end').removeAllListeners('close');
     done(said.toString('utf8'));
   };
-  const timer = startTimer(end, ANSWER_MS);
+  const deadline = startDeadline(end, ANSWER_MS);
   incoming.on('data', (chunk: Buffer) => {
     said = Buffer.concat([said, chunk.subarray(0, MAX_ANSWER_BYTES - said.length)]);
     if (said.length >= MAX_ANSWER_BYTES) end();

@@ -43,6 +43,7 @@ import {
   type ProbeVerdict,
 } from '../../../src/core/model/probe.ts';
 import { type CertificateSet, contentsOf, createCertificateSet } from '../../support/certificate-set.ts';
+import { holdUp } from '../../support/hold-up.ts';
 import { MEASURED } from '../../support/measured.ts';
 
 const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
@@ -1115,6 +1116,18 @@ describe('a server that refuses the client certificate', () => {
       phase: 'settle',
       error: 'read ECONNRESET',
     });
+  });
+
+  test('a refusal that came while the process was held up is none the less one', async () => {
+    const server = await serve(
+      startTlsServer(broker, authority.certPem, { minVersion: 'TLSv1.3' }, (socket) => {
+        socket.destroy();
+        // longer than the settle time, of which the handshake is a part
+        holdUp(1_000);
+      }),
+    );
+    const verdict = await probe(targetOf(await setOf(), server.port), { settleMinMs: 300 });
+    expect(verdict).toMatchObject({ cause: 'closed_after_handshake', phase: 'settle' });
   });
 
   test('bytes that are no TLS after the handshake are closed_after_handshake', async () => {
