@@ -46,7 +46,13 @@ const NODES = v.array(
     ManagerStatus: v.nullish(v.object({ Leader: v.optional(v.boolean(), false) })),
   }),
 );
-const TASKS = v.array(v.object({ Status: v.object({ State: v.string() }) }));
+const TASKS = v.array(
+  v.object({
+    NodeID: v.optional(v.string(), ''),
+    DesiredState: v.string(),
+    Status: v.object({ State: v.string(), Err: v.optional(v.string(), '') }),
+  }),
+);
 
 /** Starts the three engines in `directory` and makes them managers of one swarm. */
 export async function createManagers(directory: string): Promise<Managers> {
@@ -132,15 +138,20 @@ export async function createManagers(directory: string): Promise<Managers> {
       return { ...service, state };
     },
     whole: async ({ name }) => {
-      const filters = encodeURIComponent(JSON.stringify({ service: [name], 'desired-state': ['running'] }));
+      const filters = encodeURIComponent(JSON.stringify({ service: [name] }));
+      let seen: unknown;
       const look = async () => {
         const { engine } = await leader();
         const nodes = v.parse(NODES, JSON.parse(await engine.api.ask('GET', '/nodes')));
         const tasks = v.parse(TASKS, JSON.parse(await engine.api.ask('GET', `/tasks?filters=${filters}`)));
-        const running = tasks.filter(({ Status: status }) => status.State === 'running').length;
-        return nodes.every(({ Status: status }) => status.State === 'ready') && running === COUNT;
+        seen = { nodes, tasks };
+        const running = tasks.filter(
+          ({ DesiredState: desired, Status: status }) => desired === 'running' && status.State === 'running',
+        );
+        return nodes.every(({ Status: status }) => status.State === 'ready') && running.length === COUNT;
       };
-      await until('all nodes and tasks to be well', look, { withinMs: 200_000, everyMs: 500 });
+      const otherwise = () => JSON.stringify(seen, undefined, 1);
+      await until('all nodes and tasks to be well', look, { withinMs: 200_000, everyMs: 500, otherwise });
     },
   };
 }
