@@ -225,7 +225,9 @@ describeWith(SYSTEMD, 'a restart', () => {
     await daemon.says('broker_already_current', { skip: 1 });
     await nothingFollows();
     expect(daemon.count('mosquitto_restart_triggered')).toBe(0);
-    expect(await stage.show('NRestarts')).toBe('1');
+    // a busy systemd may schedule one restart twice, and counts both
+    expect(Number(await stage.show('NRestarts'))).toBeGreaterThan(0);
+    expect(await stage.starts()).toBe(2);
   });
 
   test('is made by one of two watchers', async ({ stage }) => {
