@@ -28,17 +28,12 @@ export interface Managers {
   leader(): Promise<Manager>;
   /** One task for each node, all with these certificates. */
   service(certs: string): Promise<Service>;
-  /**
-   * Waits until every node is ready and runs its task of the service. As an operator would, it starts the engine of one
-   * again that does not within a minute.
-   */
+  /** Waits until every node is ready and runs its task of the service. */
   whole(service: Service): Promise<void>;
   end(): Promise<void>;
 }
 
 const COUNT = 3;
-/** As often as a swarm is waited for; its engines do not always find each other again by themselves. */
-const PATIENCE = 4;
 const PORT = 2377;
 const run = promisify(execFile);
 
@@ -140,15 +135,6 @@ export async function createManagers(directory: string): Promise<Managers> {
       .map(({ ID: id }) => id);
   }
 
-  async function startAgain(ids: readonly string[]): Promise<void> {
-    for (const { engine } of all) {
-      const { Swarm: self } = v.parse(INFO, JSON.parse(await engine.api.ask('GET', '/info')));
-      if (!ids.includes(self.NodeID)) continue;
-      await engine.stop();
-      await engine.start();
-    }
-  }
-
   return {
     all,
     leader,
@@ -168,19 +154,9 @@ export async function createManagers(directory: string): Promise<Managers> {
       return { ...service, state };
     },
     whole: async (service) => {
-      for (let left = PATIENCE; left > 0; left -= 1) {
-        try {
-          await until('all nodes and tasks to be well', async () => (await lameNodes(service)).length === 0, {
-            withinMs: 60_000,
-            everyMs: 500,
-            otherwise: () => JSON.stringify(seen, undefined, 1),
-          });
-          return;
-        } catch (error) {
-          if (left === 1) throw error;
-          await startAgain(await lameNodes(service));
-        }
-      }
+      const isWhole = async () => (await lameNodes(service)).length === 0;
+      const otherwise = () => JSON.stringify(seen, undefined, 1);
+      await until('all nodes and tasks to be well', isWhole, { withinMs: 200_000, everyMs: 500, otherwise });
     },
   };
 }

@@ -34,37 +34,45 @@ describe('a timer', () => {
 describe('a deadline', () => {
   it('passes after what had arrived by then, where the process was held up', async () => {
     const events: string[] = [];
-    const server = createServer((socket) => {
-      socket.end('in time');
-      holdUp(100);
-    }).listen(0, '127.0.0.1');
+    const passed = Promise.withResolvers<void>();
+    const server = createServer((socket) =>
+      socket.once('data', () => {
+        startDeadline(() => {
+          events.push('the deadline');
+          passed.resolve();
+        }, 10);
+        socket.end('in time');
+        holdUp(50);
+      }),
+    ).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const client = connect(portOf(server), '127.0.0.1').on('data', (said) => events.push(String(said)));
-    await new Promise<void>((resolve) => {
-      startDeadline(() => {
-        events.push('the deadline');
-        resolve();
-      }, 50);
-    });
+    await once(client, 'connect');
+    client.write('go');
+    await passed.promise;
     client.destroy();
     server.close();
     expect(events).toEqual(['in time', 'the deadline']);
   });
 
-  it('does not pass when it was ended before the time was over', async () => {
-    const pass = vi.fn();
-    startDeadline(pass, 10).end();
-    await new Promise((resolve) => setTimeout(resolve, 30));
-    expect(pass).not.toHaveBeenCalled();
-  });
+  describe('that is ended', () => {
+    beforeEach(() => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'] });
+    });
+    afterEach(() => {
+      vi.useRealTimers();
+    });
 
-  it('does not pass when it was ended while what had arrived was read', async () => {
-    const pass = vi.fn();
-    const deadline = startDeadline(pass, 10);
-    setTimeout(deadline.end, 10);
-    // both timers are over by then, and fire one after the other
-    holdUp(20);
-    await new Promise((resolve) => setTimeout(resolve, 30));
-    expect(pass).not.toHaveBeenCalled();
+    it.each([
+      ['before the time is over', 0],
+      ['while what had arrived is read', 1],
+    ])('%s does not pass', (_, steps) => {
+      const pass = vi.fn();
+      const deadline = startDeadline(pass, 10);
+      for (let step = 0; step < steps; step += 1) vi.advanceTimersToNextTimer();
+      deadline.end();
+      vi.runAllTimers();
+      expect(pass).not.toHaveBeenCalled();
+    });
   });
 });

@@ -1123,10 +1123,10 @@ describe('a server that refuses the client certificate', () => {
       startTlsServer(broker, authority.certPem, { minVersion: 'TLSv1.3' }, (socket) => {
         socket.destroy();
         // longer than the settle time, of which the handshake is a part
-        holdUp(1_000);
+        holdUp(1_500);
       }),
     );
-    const verdict = await probe(targetOf(await setOf(), server.port), { settleMinMs: 300 });
+    const verdict = await probe(targetOf(await setOf(), server.port), PATIENT);
     expect(verdict).toMatchObject({ cause: 'closed_after_handshake', phase: 'settle' });
   });
 
