@@ -13,6 +13,9 @@ import { startWeb, type Web } from '../../src/surfaces/web/web.ts';
 
 const VERSION = '1.2.3';
 
+/** Of a page that nobody has resized. */
+const USUAL_SIZE = { width: 1_280, height: 720 };
+
 let browser: Browser;
 
 /** A world whose status page is served, and opened in a page that keeps a record of what goes wrong. */
@@ -33,12 +36,24 @@ interface OpenOptions {
   readonly stuckForMs?: number;
 }
 
+type OnEnd = (undo: () => unknown) => void;
+
 /** Opens the page of this world; `onEnd` is given what closes it again, in the order in which it was opened. */
-async function openScreen(
+async function openScreen(world: World, onEnd: OnEnd, options?: OpenOptions): Promise<Screen> {
+  const served = await serve(world, onEnd, options);
+  const page = await browser.context.newPage();
+  onEnd(() => page.close());
+  const faults = watchFaults(page, served.origin);
+  await page.goto(served.origin);
+  return { ...served, page, faults };
+}
+
+/** Serves what the world's watcher publishes. */
+async function serve(
   world: World,
-  onEnd: (undo: () => unknown) => void,
+  onEnd: OnEnd,
   { stuckForMs = 0 }: OpenOptions = {},
-): Promise<Screen> {
+): Promise<Omit<Screen, 'page' | 'faults'>> {
   const port = await closedPort();
   const settings = { ...world.settings, metricsHost: '127.0.0.1', metricsPort: port };
   let web: Web | undefined;
@@ -59,12 +74,7 @@ async function openScreen(
   const takeDown = () => web?.close();
   bringUp();
   onEnd(takeDown);
-  const origin = `http://127.0.0.1:${port}`;
-  const page = await browser.context.newPage();
-  onEnd(() => page.close());
-  const faults = watchFaults(page, origin);
-  await page.goto(origin);
-  return { page, faults, origin, catchUp, takeDown, bringUp };
+  return { origin: `http://127.0.0.1:${port}`, catchUp, takeDown, bringUp };
 }
 
 /** Collects what closes things again, and does it, last things first. */
@@ -104,7 +114,9 @@ function watchFaults(page: Page, origin: string): string[] {
 /** What axe finds, as one line each. */
 async function axeFindings(page: Page): Promise<string[]> {
   if (!(await page.evaluate('"axe" in window'))) await page.evaluate(axe.source);
-  const { violations } = await page.evaluate<AxeResults>('axe.run({ resultTypes: ["violations"] })');
+  // only what is asked about leaves the page
+  const run = 'axe.run({ resultTypes: ["violations"] }).then(({ violations }) => violations)';
+  const violations = await page.evaluate<AxeResults['violations']>(run);
   return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 200)}`));
 }
 
@@ -167,16 +179,31 @@ describe.skipIf(CHROMIUM === undefined)(
     });
     afterAll(() => browser.close());
 
+    // one page for all of them, because a new one takes longer to start than everything that is asked of it
+    let page: Page;
+    beforeAll(async () => {
+      page = await browser.context.newPage();
+    });
+    afterAll(() => page.close());
+
     describe.each([...Object.keys(SITUATIONS), 'hostile'])('%s', (name) => {
-      // one page for all of them: they look at it in several sizes and colours, and change nothing else
+      // loaded once: they look at it in several sizes and colours, and change nothing else
       const { onEnd, close } = createEnds();
-      let page: Page;
       let faults: readonly string[];
       beforeAll(async () => {
         const world = name === 'hostile' ? await hostileWorld() : await worldIn(name);
-        ({ page, faults } = await openScreen(world, onEnd));
+        const { origin } = await serve(world, onEnd);
+        await page.setViewportSize(USUAL_SIZE);
+        await page.emulateMedia({ colorScheme: null });
+        faults = watchFaults(page, origin);
+        await page.goto(origin);
       });
-      afterAll(close);
+      afterAll(async () => {
+        // the next situation has another origin
+        page.removeAllListeners();
+        await page.goto('about:blank');
+        await close();
+      });
 
       test('loads without an error and asks nobody else for anything', () => {
         expect(faults).toEqual([]);
