@@ -39,11 +39,14 @@ export async function setIn(directory: string): Promise<CertificateSet> {
   return files;
 }
 
-/** The three files as whoever opens the paths finds them. */
+/**
+ * The three files as whoever opens the paths finds them. Rejects if one cannot be read, but not before all are closed
+ * again: the file system that they lie on can be unmounted then.
+ */
 export async function contentsOf(directory: string): Promise<CertificateFiles> {
-  const [ca = '', cert = '', key = ''] = await Promise.all(
-    NAMES.map((name) => readFile(join(directory, name), 'utf8')),
-  );
+  const reads = NAMES.map((name) => readFile(join(directory, name), 'utf8'));
+  await Promise.allSettled(reads);
+  const [ca = '', cert = '', key = ''] = await Promise.all(reads);
   return { ca, cert, key };
 }
 
