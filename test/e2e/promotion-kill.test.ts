@@ -9,7 +9,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { until } from '../../lab/until.ts';
-import { temporaryDirectory } from '../support/directory.ts';
+import { directoryInMemory } from '../support/directory.ts';
 import { LIVE_CHANGES, type LiveChange, textOf } from '../support/live-changes.ts';
 import { contentsOf, listing, NAMES, type Stage } from '../support/live-directory.ts';
 import { program, skipped } from '../support/needs.ts';
@@ -73,7 +73,7 @@ describe.skipIf(!STRACE.ok)(`each system call${skipped(STRACE)}`, () => {
   it.each(LIVE_CHANGES)(
     'of $title may be the last, or fail: a whole set lies there, from which the next watcher goes on',
     async (each) => {
-      const directory = await temporaryDirectory();
+      const directory = await directoryInMemory();
       const known = each.sets.map(textOf);
       const calls = await callsOf(each.change, await stageFor(each, directory, 0), join(directory, 'log'));
       expect(calls.length).toBeGreaterThan(5);

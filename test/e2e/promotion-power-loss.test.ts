@@ -4,12 +4,12 @@
  */
 
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { makeSet } from '../../lab/cert-directory.ts';
-import { removeTree } from '../../lab/remove-tree.ts';
+import { directoryInMemory } from '../support/directory.ts';
 import { LIVE_CHANGES, textOf } from '../support/live-changes.ts';
 import { changeLive, contentsOf, put } from '../support/live-directory.ts';
 import {
@@ -38,13 +38,6 @@ async function imageOf(directory: string, prepare: (mounted: string) => Promise<
   await run('mkfs.ext4', ['-q', '-b', '1024', '-J', 'size=1', '-N', '128', image]);
   await withMounted(image, join(directory, 'first'), prepare);
   return image;
-}
-
-/** In memory: what is flushed a thousand times need not wait for the disk of this machine. */
-async function directoryInMemory(): Promise<string> {
-  const directory = await mkdtemp('/dev/shm/mosquitto-cert-watcher-');
-  onTestFinished(() => removeTree(directory));
-  return directory;
 }
 
 let images = 0;

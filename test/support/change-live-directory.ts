@@ -1,18 +1,16 @@
 /**
- * One change of a live directory, in a process of its own that may be killed on its way: change, live, incoming
- * directory. With a fourth argument it says when it is ready, and waits for a byte.
+ * Changes of live directories, in a process that may be killed on its way. It says when it is ready. Each line on its
+ * standard input asks for one: a JSON list of change, live and incoming directory. Its outcome is one line too.
  */
 
-import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
 import { changeLive } from './live-directory.ts';
 
-const [change = '', certs = '', incoming = '', isToWait] = process.argv.slice(2);
-if (isToWait !== undefined) {
-  // the thread of the pool that makes every call begins with the first
-  await stat(certs);
-  process.stderr.write('ready\n');
-  await once(process.stdin, 'data');
+// the thread of the pool that makes every call begins with the first
+await stat('/');
+process.stderr.write('ready\n');
+for await (const line of createInterface({ input: process.stdin })) {
+  const [change = '', certs = '', incoming = ''] = JSON.parse(line);
+  process.stdout.write(`${JSON.stringify(await changeLive(change, { certs, incoming }))}\n`);
 }
-process.stdout.write(JSON.stringify(await changeLive(change, { certs, incoming })));
-process.exit();

@@ -1,13 +1,19 @@
 /** A change of a live directory whose system calls are traced: each may be the last, fail, or be waited for. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { COMPILE_CACHE } from '../../lab/compile-cache.ts';
 import type { PromotionOutcome } from '../../src/core/model/live.ts';
+import { bundled } from './bundled.ts';
 import type { Stage } from './live-directory.ts';
+
+/** Where a change is under way. */
+const LOCK = '..lock';
 
 /**
  * The `nth` call of this name, as strace counts. A write(2) cannot be counted, because Node wakes its threads by others:
@@ -26,6 +32,7 @@ const NAMES = [
 ];
 
 const SCRIPT = fileURLToPath(import.meta.resolve('./change-live-directory.ts'));
+let script: Promise<string> | undefined;
 
 export interface TracedChange {
   readonly child: ChildProcess;
@@ -33,32 +40,81 @@ export interface TracedChange {
   readonly outcome: Promise<PromotionOutcome | undefined>;
 }
 
+/** A process that waits for a change, and the thread of it that makes the calls. */
+interface Changer {
+  readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly thread: string;
+}
+
+/** Those that have survived their last change. They end with this process, when their standard input does. */
+const waiting: Changer[] = [];
+
 /** Starts the change; strace gets these options. */
 export async function startTraced(
   change: string,
   { certs, incoming }: Stage,
   options: readonly string[],
 ): Promise<TracedChange> {
-  const child = spawn(process.execPath, [SCRIPT, change, certs, incoming, 'wait'], {
-    env: { ...process.env, UV_THREADPOOL_SIZE: '1', ...COMPILE_CACHE },
-  });
-  let text = '';
-  child.stdout.setEncoding('utf8').on('data', (more: string) => {
-    text += more;
-  });
-  await said(child, 'ready');
-  const tracer = spawn('strace', ['-y', ...options, '-p', poolThreadOf(child)], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  await said(tracer, 'attached');
-  const ended = Promise.all([once(child, 'close'), once(tracer, 'close')]);
-  child.stdin.write('\n');
-  const outcome = ended.then(([[code, signal]]): PromotionOutcome | undefined => {
-    if (signal === 'SIGKILL') return undefined;
-    if (code !== 0) throw new Error(`the change ended with ${code} ${signal}`);
-    return JSON.parse(text);
+  const changer = waiting.pop() ?? (await startChanger());
+  const { child, thread } = changer;
+  const tracer = spawn('strace', ['-y', ...options, '-p', thread], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const traced = once(tracer, 'close');
+  await said(tracer.stderr, 'attached');
+  const answered = answerOf(child);
+  child.stdin.write(`${JSON.stringify([change, certs, incoming])}\n`);
+  const outcome = answered.then(async (text) => {
+    tracer.kill('SIGTERM');
+    await traced;
+    if (text === undefined) return undefined;
+    // who has not released its lock has to end: the next watcher waits for one that lives
+    if (existsSync(join(certs, LOCK))) await ended(child);
+    else waiting.push(changer);
+    return JSON.parse(text) as PromotionOutcome;
   });
   return { child, outcome };
+}
+
+async function startChanger(): Promise<Changer> {
+  script ??= bundled(SCRIPT);
+  const child = spawn(process.execPath, [await script], {
+    env: { ...process.env, UV_THREADPOOL_SIZE: '1', ...COMPILE_CACHE },
+    stdio: 'pipe',
+  });
+  child.stdout.setEncoding('utf8');
+  // of one that is killed at once
+  child.stdin.on('error', () => undefined);
+  await said(child.stderr, 'ready');
+  return { child, thread: poolThreadOf(child) };
+}
+
+/** The line that it answers; undefined: it was killed before. */
+function answerOf(child: Changer['child']): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const hear = (more: string) => {
+      text += more;
+      if (text.endsWith('\n')) settle(() => resolve(text));
+    };
+    const end = (code: number | null, signal: NodeJS.Signals | null) =>
+      settle(() =>
+        signal === 'SIGKILL'
+          ? resolve(undefined)
+          : reject(new Error(`the change ended with ${code} ${signal}`)),
+      );
+    function settle(tell: () => void) {
+      child.stdout.off('data', hear);
+      child.off('exit', end);
+      tell();
+    }
+    child.stdout.on('data', hear);
+    child.on('exit', end);
+  });
+}
+
+async function ended(child: Changer['child']): Promise<void> {
+  const exited = once(child, 'exit');
+  child.stdin.end();
+  await exited;
 }
 
 /** The thread that makes the calls; the main thread loads code, and the writes that wake threads are not to be counted. */
@@ -77,12 +133,12 @@ function poolThreadOf({ pid }: ChildProcess): string {
 }
 
 /** Waits for a text on standard error. */
-async function said({ stderr }: ChildProcess, what: string): Promise<void> {
+async function said(stderr: Readable, what: string): Promise<void> {
   let text = '';
-  for await (const chunk of stderr?.iterator({ destroyOnReturn: false }) ?? []) {
+  for await (const chunk of stderr.iterator({ destroyOnReturn: false })) {
     text += String(chunk);
     if (text.includes(what)) {
-      stderr?.resume();
+      stderr.resume();
       return;
     }
   }
