@@ -12,10 +12,11 @@ import { createWorld } from '../../lab/world.ts';
 import { type CertificateSet, editionOf } from '../../src/core/model/files.ts';
 import type { PromotionFailure } from '../../src/core/model/live.ts';
 import type { Settings } from '../../src/core/model/settings.ts';
+import { sample } from '../support/thorough.ts';
 import { type Act, anyAct, begin, type Gateway, GOOD, gatewayIn } from './acts.ts';
 
 const COOLDOWN_MS = 60_000;
-const HISTORIES = Number(process.env['HISTORIES'] ?? 1_000);
+const HISTORIES = Number(process.env['HISTORIES'] ?? sample({ many: 1_000, some: 250 }));
 const { HISTORY } = process.env;
 const SEED = Number(process.env['SEED'] ?? 20_261_128);
 
