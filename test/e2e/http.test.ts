@@ -82,7 +82,7 @@ const ROUTES = [
   ['/-/ready', /^text\/plain/],
 ] as const;
 
-describe('every route', () => {
+describe.concurrent('every route', () => {
   test('answers GET, and HEAD without a body, in its own type', async ({ stage }) => {
     const { ask } = await served(stage);
     for (const [path, type] of ROUTES) {
@@ -134,7 +134,7 @@ describe('every route', () => {
   });
 });
 
-describe('health', () => {
+describe.concurrent('health', () => {
   test('is green while neither certificates nor engine nor upstream are', async ({ stage }) => {
     const upstream = { ENABLE_TLS_PROBE: 'true', UPSTREAM_ADDR: `127.0.0.1:${await closedPort()}` };
     const { daemon, ask } = await served(stage, { ...upstream, ENABLE_RESTART: 'true' });
@@ -174,7 +174,7 @@ async function healthcheck(settings: Readonly<Record<string, string>>) {
   return { code, stderr };
 }
 
-describe('the port', () => {
+describe.concurrent('the port', () => {
   test('that is taken is said, the watcher goes on, and serves as soon as it is free', async ({ stage }) => {
     const squatter = createServer();
     squatter.listen(0, '127.0.0.1');
