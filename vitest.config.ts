@@ -3,32 +3,55 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * End-to-end tests that measure no time: they may run beside each other. The longest come first, so that none is left to
- * run alone at the end. Not so engine-compose-two-phases, whose containers are called as those of engine-compose.
+ * End-to-end tests that measure no time and, but for a few of their tests, need no engine: they run beside the unit tests,
+ * whose processor time fills the time that these wait.
+ */
+const BESIDE_UNIT_TESTS = [
+  'promotion-kill',
+  'status-page',
+  'demo',
+  'shipping-release',
+  'shipping-executable',
+  'probe-servers',
+  'promotion-power-loss',
+  'bridge-tls',
+  'promotion-rivals',
+  'prometheus',
+  'status-topic',
+  'probe-command',
+  'notify',
+  'fleet-command',
+  'probe-links',
+  'engine-podman',
+  'mosquitto-conf',
+  'mosquitto-reload',
+  'engine-endpoint',
+  'server-names',
+  'probe-hints',
+  'loaded',
+  'certificate-files',
+  'mosquitto-options',
+  'tested-with',
+];
+
+/**
+ * Others that measure no time: they may run beside each other. The longest come first, so that none is left to run alone
+ * at the end. Not so engine-compose-two-phases, whose containers are called as those of engine-compose.
  */
 const SIDE_BY_SIDE = [
   'engine-swarm-managers',
   'shipping-image',
   'engine-compose',
-  'promotion-kill',
   'systemd-package',
   'systemd-two-phases',
   'systemd-quadlet',
   'engine-rivals',
   'engine-hostile',
-  'shipping-executable',
-  'status-page',
   'engine-faults',
   'engine-crash',
   'engine-swarm',
-  'demo',
-  'promotion-power-loss',
-  'probe-links',
-  'probe-servers',
   'systemd-unit',
-  'shipping-release',
   'engine-minimum-api',
-  'engine-podman',
   'engine-tls',
   'engine-bridge',
   'engine-sets',
@@ -39,28 +62,12 @@ const SIDE_BY_SIDE = [
   'engine-outage',
   'engine-bridge-reload',
   'engine-set-bridge-signals',
-  'promotion-rivals',
-  'mosquitto-conf',
-  'mosquitto-options',
-  'bridge-tls',
   'engine-listener',
-  'fleet-command',
-  'notify',
   'engine-probe',
-  'prometheus',
-  'status-topic',
-  'server-names',
-  'probe-command',
   'engine-container',
-  'engine-endpoint',
   'engine-acceptance',
   'engine-nonroot',
   'engine-window',
-  'probe-hints',
-  'mosquitto-reload',
-  'certificate-files',
-  'loaded',
-  'tested-with',
 ];
 
 /** What depends on the versions of brokers and engines, and so runs in the second world too (`make test-newer`). */
@@ -130,7 +137,10 @@ const isHere = (name: string) =>
 /** Every wait of an end-to-end test has a deadline of its own: these end what hangs otherwise, also on a slow machine. */
 const LIMITS = { testTimeout: 300_000, hookTimeout: 300_000 };
 
-const LONGEST_FIRST = [...LONG_UNIT_TESTS, ...files(SIDE_BY_SIDE)];
+const LONGEST_FIRST = [...files(BESIDE_UNIT_TESTS), ...LONG_UNIT_TESTS, ...files(SIDE_BY_SIDE)];
+
+/** Most of the longest wait for real sockets, real time or other programs. */
+const BESIDE_EACH_OTHER = { maxWorkers: availableParallelism() + 2, sequence: { groupOrder: 0 } };
 
 /** The order of the lists above; what stands in none of them comes after that, the largest files first. */
 class LongestFirst extends BaseSequencer {
@@ -158,9 +168,17 @@ export default defineConfig({
           exclude: ['test/e2e/**'],
           // a day on the fake clock takes a second or two, and many times that where the machine is busy with other things
           testTimeout: 120_000,
-          // several of the longest wait for real sockets, and use a core for a fifth of their time
-          maxWorkers: availableParallelism() + 1,
-          sequence: { groupOrder: 0 },
+          ...BESIDE_EACH_OTHER,
+          // each file undoes what it does to the process; loading everything again for each is a quarter of the time
+          isolate: false,
+        },
+      },
+      {
+        test: {
+          name: 'e2e-beside-unit',
+          include: files(BESIDE_UNIT_TESTS.filter(isHere)),
+          ...LIMITS,
+          ...BESIDE_EACH_OTHER,
         },
       },
       {
@@ -179,7 +197,11 @@ export default defineConfig({
           include: isSecondWorld
             ? files([...DEPENDS_ON_VERSIONS, ...SECOND_WORLD_ONLY])
             : ['test/e2e/**/*.test.ts'],
-          exclude: files([...SIDE_BY_SIDE, ...(isSecondWorld ? [] : SECOND_WORLD_ONLY)]),
+          exclude: files([
+            ...BESIDE_UNIT_TESTS,
+            ...SIDE_BY_SIDE,
+            ...(isSecondWorld ? [] : SECOND_WORLD_ONLY),
+          ]),
           ...LIMITS,
           // real engines, real time: one file at a time, after everything else
           fileParallelism: false,

@@ -1,7 +1,7 @@
 /**
  * The probe over a link with a round trip of 200 ms that loses every twentieth packet, in each direction: always the
  * same ones, so that a change is judged and no throw of dice. Others are lost with another seed:
- * `SEED=2 npx vitest run --project e2e-side-by-side probe-links`.
+ * `SEED=2 npx vitest run probe-links`.
  */
 
 import { execFile, execFileSync } from 'node:child_process';
