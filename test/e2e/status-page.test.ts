@@ -10,11 +10,15 @@ import { closedPort } from '../../lab/tls-servers.ts';
 import { until } from '../../lab/until.ts';
 import type { World } from '../../lab/world.ts';
 import { startWeb, type Web } from '../../src/surfaces/web/web.ts';
+import { IS_THOROUGH } from '../support/thorough.ts';
 
 const VERSION = '1.2.3';
 
 /** Of a page that nobody has resized. */
 const USUAL_SIZE = { width: 1_280, height: 720 };
+
+/** Each third situation; all of them where the test is to be thorough. */
+const LOOKED_AT = Object.keys(SITUATIONS).filter((_, index) => IS_THOROUGH || index % 3 === 0);
 
 let browser: Browser;
 
@@ -186,7 +190,7 @@ describe.skipIf(CHROMIUM === undefined)(
     });
     afterAll(() => page.close());
 
-    describe.each([...Object.keys(SITUATIONS), 'hostile'])('%s', (name) => {
+    describe.each([...LOOKED_AT, 'hostile'])('%s', (name) => {
       // loaded once: they look at it in several sizes and colours, and change nothing else
       const { onEnd, close } = createEnds();
       let faults: readonly string[];

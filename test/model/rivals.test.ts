@@ -4,9 +4,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createWorld, type Sight, sameMachine, watcherProcess } from '../../lab/world.ts';
 import type { OtherWatcher } from '../../src/core/model/rivals.ts';
+import { sample } from '../support/thorough.ts';
 
 const HOUR_MS = 3_600_000;
-const HISTORIES = 60;
+const HISTORIES = sample({ many: 60, some: 20 });
 /** fixed, so that a failure is the same for everybody */
 const SEED = Number(process.env['SEED'] ?? 20_261_125);
 const COOLDOWN_MS = 60_000;
