@@ -40,21 +40,8 @@ async function imageOf(directory: string, prepare: (mounted: string) => Promise<
   return image;
 }
 
-let images = 0;
-
-/** The file gets a name of its own: the kernel may still hold what a loop device has read of another one. */
-async function withImage(bytes: Buffer, directory: string, work: (mounted: string) => Promise<void>) {
-  images += 1;
-  const number = images;
-  const image = join(directory, `image-${number}`);
-  await writeFile(image, bytes);
-  await withMounted(image, join(directory, `mounted-${number}`), work);
-  await rm(image);
-}
-
 async function withMounted(image: string, mounted: string, work: (mounted: string) => Promise<void>) {
-  await mkdir(mounted, { recursive: true });
-  await run('mount', ['-o', 'loop', image, mounted]);
+  await mount(image, mounted);
   try {
     await work(mounted);
   } finally {
@@ -62,22 +49,53 @@ async function withMounted(image: string, mounted: string, work: (mounted: strin
   }
 }
 
-/** Mounting and unmounting is waiting, most of the time. */
-const TOGETHER = 6;
+async function mount(image: string, mounted: string): Promise<void> {
+  await mkdir(mounted, { recursive: true });
+  await run('mount', ['-o', 'loop', image, mounted]);
+}
 
-/** What is found after each loss of power, with the file system mounted again. */
+/** Mounting and unmounting is waiting, most of the time. */
+const TOGETHER = 8;
+
+let images = 0;
+
+/**
+ * What is found after each loss of power, with the file system mounted again. Several are mounted, looked at and unmounted
+ * together: a process that is being started has every open file of this one until it has begun, so none may be started
+ * while somebody looks.
+ */
 async function afterEachLoss(
   { image, log, directory }: { image: string; log: readonly LogEntry[]; directory: string },
   look: (mounted: string, loss: PowerLoss) => Promise<void>,
 ): Promise<void> {
   const left = [...powerLosses(log)];
-  const inTurn = async () => {
-    for (let loss = left.shift(); loss !== undefined; loss = left.shift()) {
-      const now = loss;
-      await withImage(await imageAfter(image, log, now), directory, (mounted) => look(mounted, now));
+  while (left.length > 0) {
+    const disks = left.splice(0, TOGETHER).map((loss) => {
+      images += 1;
+      // a name of its own: the kernel may still hold what a loop device has read of another one
+      return {
+        loss,
+        file: join(directory, `image-${images}`),
+        mounted: join(directory, `mounted-${images}`),
+      };
+    });
+    const each = (work: (disk: (typeof disks)[number]) => Promise<unknown>) =>
+      whenAllHaveEnded(disks.map(work));
+    await each(async ({ loss, file }) => writeFile(file, await imageAfter(image, log, loss)));
+    await each(({ file, mounted }) => mount(file, mounted));
+    try {
+      await each(({ mounted, loss }) => look(mounted, loss));
+    } finally {
+      await each(({ mounted }) => run('umount', [mounted]));
     }
-  };
-  await Promise.all(Array.from({ length: TOGETHER }, inTurn));
+    await each(({ file }) => rm(file));
+  }
+}
+
+/** Rejects as Promise.all does, but not while anything is still under way. */
+async function whenAllHaveEnded(works: readonly Promise<unknown>[]): Promise<void> {
+  await Promise.allSettled(works);
+  await Promise.all(works);
 }
 
 /** A promotion over plain files is a take-over and a promotion. */
