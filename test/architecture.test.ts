@@ -101,10 +101,10 @@ const ALLOWED: readonly (readonly [string, string])[] = [
   ['src/watcher/watcher.ts', '../rollout/rollout.ts'],
   ['src/wiring/brokers.ts', '../rollout/restart.ts'],
   ['src/wiring/brokers.ts', '../adapters/engine/container.ts'],
-  ['src/cli/run.ts', '../adapters/clock.ts'],
+  ['src/cli/watch.ts', '../adapters/clock.ts'],
   ['src/cli/run.ts', '../surfaces/log.ts'],
-  ['src/cli/run.ts', '../wiring/brokers.ts'],
-  ['src/cli/run.ts', '../watcher/watcher.ts'],
+  ['src/cli/watch.ts', '../wiring/brokers.ts'],
+  ['src/cli/watch.ts', '../watcher/watcher.ts'],
   ['src/main.ts', './cli/run.ts'],
 ];
 

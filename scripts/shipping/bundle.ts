@@ -1,10 +1,18 @@
 /**
- * The program as the runtime runs it without looking for anything beside it: a main script, and chunks, which are loaded
+ * The program as the runtime runs it without looking for anything beside it: a main script, and others, which are loaded
  * when they are used. V8 keeps all of a script in memory, also of what is never called.
  */
 
 import { type BuildOptions, build, type Plugin, transform } from 'esbuild';
-import { chunkNameOf, chunksApart, entryWith, isOwn, sharedNamesIn, sharedWithChunks } from './chunks.ts';
+import {
+  chunkNameOf,
+  chunksApart,
+  entryWith,
+  isOwn,
+  type SharedNames,
+  sharedNamesIn,
+  sharedWith,
+} from './chunks.ts';
 import type { Identity } from './identity.ts';
 import { onlyWhatIsUsed } from './parts.ts';
 import { ROOT } from './paths.ts';
@@ -12,7 +20,7 @@ import { ROOT } from './paths.ts';
 export interface Bundle {
   /** the main script, CommonJS */
   readonly code: Uint8Array;
-  /** CommonJS too, by the name that is asked for: `./cli-check.js` */
+  /** the others, CommonJS too, by the name that is asked for: `./cli-check.js` */
   readonly chunks: ReadonlyMap<string, Uint8Array>;
   /** the modules of each script, by its name: paths below the repository's root; of the main script by {@link MAIN} */
   readonly modules: ReadonlyMap<string, readonly string[]>;
@@ -24,8 +32,15 @@ export interface Bundle {
 export const MAIN = 'src/main.ts';
 const LOADER = 'scripts/shipping/chunk-loader.ts';
 
+/** What watches: most of the program, and one script, because nearly all of it is needed together. */
+const WATCH = 'src/cli/watch.ts';
+export const WATCH_SCRIPT = scriptOf(WATCH);
+
+/** What has to know nothing of the watch: what comes before it, and a command that a supervisor gives every minute. */
+const BEFORE_THE_WATCH = ['src/cli/invocation.ts', 'src/cli/healthcheck.ts'];
+
 /** Chunks of which nothing is used twice. */
-const ONCE = ['src/cli/invocation.ts'].map((module) => `./${chunkNameOf(module)}.js`);
+const ONCE = ['src/cli/invocation.ts'].map(scriptOf);
 
 /** White space goes, because V8 keeps the source; names stay, so that a stack trace in a bug report can be read. */
 const STYLE = {
@@ -45,22 +60,45 @@ const STYLE = {
 /** Bundles src/main.ts. CommonJS, because an ES module as main costs 30 ms and 3 MB. */
 export async function bundle(identity: Identity): Promise<Bundle> {
   const options = optionsFor(identity);
-  const { modules, apart } = await divide(options);
-  const chunks = await bundleChunks(options, modules, apart);
-  const main = await build({
+  const division = await divide(options);
+  const { main, watch } = division;
+  const chunks = await bundleChunks(options, division);
+  const asked = sharedNamesIn(chunks.texts);
+  const isMain = (place: number) => place < main.length;
+  const watching = await build({
     ...options,
-    stdin: { contents: entryWith(MAIN, modules, sharedNamesIn(chunks.texts)), resolveDir: ROOT },
+    stdin: {
+      contents: entryWith(
+        WATCH,
+        [...main, ...watch],
+        only(asked, (place) => !isMain(place)),
+      ),
+      resolveDir: ROOT,
+    },
     format: 'cjs',
-    banner: { js: await loader() },
-    plugins: [chunksApart(modules, () => undefined), ...options.plugins],
+    plugins: [chunksApart(watch, () => undefined), await sharedWith(main), ...options.plugins],
   });
-  const all = new Map([[MAIN, modules], ...chunks.modules]);
+  const watchScript = onlyFileOf(watching.outputFiles);
+  const texts = [...chunks.texts, Buffer.from(watchScript).toString('utf8')];
+  const starting = await build({
+    ...options,
+    stdin: { contents: entryWith(MAIN, main, only(sharedNamesIn(texts), isMain)), resolveDir: ROOT },
+    format: 'cjs',
+    banner: { js: await loader(main.length) },
+    plugins: [chunksApart(main, () => undefined), ...options.plugins],
+  });
+  const all = new Map([[MAIN, main], [WATCH_SCRIPT, watch], ...chunks.modules]);
   return {
-    code: onlyFileOf(main.outputFiles),
-    chunks: chunks.files,
+    code: onlyFileOf(starting.outputFiles),
+    chunks: new Map([[WATCH_SCRIPT, watchScript], ...chunks.files]),
     modules: all,
     packages: packagesOf([...all.values()].flat()),
   };
+}
+
+/** Those of the names that are of modules at such places. */
+function only(names: SharedNames, isOne: (place: number) => boolean): SharedNames {
+  return new Map([...names].filter(([place]) => isOne(place)));
 }
 
 type Options = ReturnType<typeof optionsFor>;
@@ -93,21 +131,43 @@ function onlyTheVersion(version: string): Plugin {
   };
 }
 
-/** The modules of the main script: all that src/main.ts imports at once. What it imports when it is needed is apart. */
-async function divide(options: Options) {
+/** What is in which script. */
+interface Division {
+  /** modules of the main script */
+  readonly main: readonly string[];
+  /** modules of the script that watches */
+  readonly watch: readonly string[];
+  /** what a chunk begins with: modules that are imported when they are needed */
+  readonly apart: readonly string[];
+}
+
+/**
+ * The main script has all that src/main.ts imports at once, and what is needed before there is anything to watch; the one
+ * that watches has the rest of what src/cli/watch.ts imports.
+ */
+async function divide(options: Options): Promise<Division> {
   const apart = new Set<string>();
-  const { metafile } = await build({
-    ...options,
-    entryPoints: [MAIN],
-    format: 'cjs',
-    plugins: [chunksApart([], (module) => apart.add(module)), ...options.plugins],
-  });
-  const modules = Object.keys(metafile.inputs).toSorted();
-  return { modules, apart: [...apart].filter((module) => !modules.includes(module)).toSorted() };
+  const importsOf = async (...entryPoints: string[]) => {
+    const plugins = [chunksApart([], (module) => apart.add(module)), ...options.plugins];
+    const { metafile } = await build({ ...options, entryPoints, format: 'cjs', plugins });
+    return Object.keys(metafile.inputs);
+  };
+  const [first, watching, before] = await Promise.all([
+    importsOf(MAIN),
+    importsOf(WATCH),
+    importsOf(...BEFORE_THE_WATCH),
+  ]);
+  const main = new Set([...first, ...watching.filter((module) => before.includes(module))]);
+  const watch = new Set(watching.filter((module) => !main.has(module)));
+  return {
+    main: [...main].toSorted(),
+    watch: [...watch].toSorted(),
+    apart: [...apart].filter((module) => !main.has(module) && !watch.has(module)).toSorted(),
+  };
 }
 
 /** The chunks: one for each module that is apart, and others for what several of them import. */
-async function bundleChunks(options: Options, modules: readonly string[], apart: readonly string[]) {
+async function bundleChunks(options: Options, { main, watch, apart }: Division) {
   const { outputFiles, metafile } = await build({
     ...options,
     // becomes require() only below: esbuild can divide nothing but ES modules
@@ -116,7 +176,7 @@ async function bundleChunks(options: Options, modules: readonly string[], apart:
     chunkNames: '[name]-[hash]',
     splitting: true,
     format: 'esm',
-    plugins: [await sharedWithChunks(modules), ...options.plugins],
+    plugins: [await sharedWith([...main, ...watch]), ...options.plugins],
   });
   const files = new Map<string, Uint8Array>();
   for (const { path, text } of outputFiles) {
@@ -129,13 +189,18 @@ async function bundleChunks(options: Options, modules: readonly string[], apart:
   return { files, modules: own, texts: outputFiles.map(({ text }) => text) };
 }
 
-/** `/…/out/cli-check.js` → `./cli-check.js`, as it is asked for. */
+/** `src/cli/check.ts` → `./cli-check.js`, as it is asked for. */
+function scriptOf(module: string): string {
+  return `./${chunkNameOf(module)}.js`;
+}
+
+/** `/…/out/cli-check.js` → `./cli-check.js`. */
 function nameIn(path: string): string {
   return `./${path.slice(path.lastIndexOf('/') + 1)}`;
 }
 
-/** The first lines of the main script: from there on, `require` knows the chunks. */
-async function loader(): Promise<string> {
+/** The first lines of the main script, which has so many modules: from there on, `require` knows the other scripts. */
+async function loader(modules: number): Promise<string> {
   const { outputFiles } = await build({
     ...STYLE,
     absWorkingDir: ROOT,
@@ -145,7 +210,7 @@ async function loader(): Promise<string> {
     format: 'iife',
     globalName: 'loader',
   });
-  const shared = '(place,name)=>module.exports.shared(place,name)';
+  const shared = `(place,name)=>(place<${modules}?module.exports:require("${WATCH_SCRIPT}")).shared(place,name)`;
   const code = Buffer.from(onlyFileOf(outputFiles)).toString('utf8').trim();
   return `${code}require=loader.createRequire(require,${shared},${JSON.stringify(ONCE)});`;
 }

@@ -1,13 +1,13 @@
-/** What divides the program into a main script and chunks, so that no module is in two of them. */
+/** What divides the program into scripts, so that no module is in two of them. */
 
 import { join, relative } from 'node:path';
 import { build, type OnResolveArgs, type Plugin } from 'esbuild';
 import { ROOT } from './paths.ts';
 
-/** The modules of the main script: paths below the repository's root, as in a metafile. */
-export type MainModules = readonly string[];
+/** Modules that other scripts ask for: paths below the repository's root, as in a metafile. */
+export type SharedModules = readonly string[];
 
-/** What modules of the main script, by their places in {@link MainModules}, are asked for by chunks. */
+/** What modules, by their places in {@link SharedModules}, are asked for. */
 export type SharedNames = ReadonlyMap<number, ReadonlySet<string>>;
 
 /** `src/cli/check.ts` → `cli-check`: all chunks lie in one directory. */
@@ -15,8 +15,8 @@ export function chunkNameOf(module: string): string {
   return relative('src', module).replace(/\.ts$/, '').replaceAll('/', '-');
 }
 
-/** Leaves out whatever is imported when it is needed, unless the main script has it anyway; `onChunk` hears of each. */
-export function chunksApart(modules: MainModules, onChunk: (module: string) => void): Plugin {
+/** Leaves out whatever is imported when it is needed, unless it is one of `modules`; `onChunk` hears of each. */
+export function chunksApart(modules: SharedModules, onChunk: (module: string) => void): Plugin {
   return {
     name: 'chunks apart',
     setup({ onResolve }) {
@@ -30,9 +30,9 @@ export function chunksApart(modules: MainModules, onChunk: (module: string) => v
   };
 }
 
-const NAMESPACE = 'main';
+const NAMESPACE = 'shared';
 
-/** Whether a module of a chunk, as a metafile names it, is its own, and none that stands for one of the main script. */
+/** Whether a module of a script, as a metafile names it, is its own, and none that stands for one of another script. */
 export function isOwn(module: string): boolean {
   return !module.startsWith(`${NAMESPACE}:`);
 }
@@ -41,13 +41,13 @@ export function isOwn(module: string): boolean {
 const ASKED = Symbol('asked');
 
 /**
- * Gives chunks what the main script has: in the place of each of its modules stands one that asks for every name with a
+ * Gives a script what others have: in the place of each of their modules stands one that asks for every name with a
  * call, `shared(12,"printable")`. Those of names that are not used are dropped like any other value.
  */
-export async function sharedWithChunks(modules: MainModules): Promise<Plugin> {
+export async function sharedWith(modules: SharedModules): Promise<Plugin> {
   const names = await exportsOf(modules);
   return {
-    name: 'shared with chunks',
+    name: 'shared',
     setup(bundler) {
       bundler.onResolve({ filter: /./ }, async (args) => {
         if (args.pluginData === ASKED || args.kind === 'entry-point') return undefined;
@@ -72,7 +72,7 @@ function questionOf({ importer, namespace, resolveDir, kind }: OnResolveArgs) {
 }
 
 /** The names that modules export, of those that are ES modules. */
-async function exportsOf(modules: MainModules): Promise<ReadonlyMap<string, readonly string[]>> {
+async function exportsOf(modules: SharedModules): Promise<ReadonlyMap<string, readonly string[]>> {
   const { metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: modules.filter((module) => /\.m?ts$|\.mjs$/.test(module)),
@@ -87,10 +87,10 @@ async function exportsOf(modules: MainModules): Promise<ReadonlyMap<string, read
   );
 }
 
-/** What the code of chunks asks the main script for. */
-export function sharedNamesIn(chunks: readonly string[]): SharedNames {
+/** What the code of scripts asks others for. */
+export function sharedNamesIn(scripts: readonly string[]): SharedNames {
   const shared = new Map<number, Set<string>>();
-  for (const code of chunks) {
+  for (const code of scripts) {
     for (const [, place, name = ''] of code.matchAll(/\bshared\((\d+),"([^"]+)"\)/g)) {
       const names = shared.get(Number(place)) ?? new Set();
       shared.set(Number(place), names.add(name));
@@ -99,8 +99,8 @@ export function sharedNamesIn(chunks: readonly string[]): SharedNames {
   return shared;
 }
 
-/** The main script's first module: it runs `entry`, and exports `shared`, which answers chunks. */
-export function entryWith(entry: string, modules: MainModules, names: SharedNames): string {
+/** What a script begins with: it runs `entry` and exports its names, and `shared`, which answers other scripts. */
+export function entryWith(entry: string, modules: SharedModules, names: SharedNames): string {
   const shared = [...names]
     .toSorted(([a], [b]) => a - b)
     .map(([place, set]) => [place, [...set].toSorted()] as const);
@@ -112,7 +112,7 @@ export function entryWith(entry: string, modules: MainModules, names: SharedName
     ([place, set]) => `case ${place}: return {${set.map((name) => `${name}: ${name}_${place}`).join()}};`,
   );
   return [
-    `import './${entry}';`,
+    `export * from './${entry}';`,
     ...imports,
     'export const shared = (place, name) => valuesOf(place)[name];',
     `function valuesOf(place) { switch (place) { ${cases.join('\n')} } }`,

@@ -1,7 +1,6 @@
 /** `healthcheck`: asks the daemon of the same settings whether it is alive, for a container without a shell. */
 
 import { request } from 'node:http';
-import { connect } from 'node:tls';
 import type { Settings } from '../core/model/settings.ts';
 import { printable } from '../core/text/printable.ts';
 import { messageOf } from '../system/errors.ts';
@@ -41,7 +40,7 @@ function localAddress(host: string | undefined): string {
   return host === undefined || host === '0.0.0.0' ? '127.0.0.1' : host;
 }
 
-function ask(
+async function ask(
   host: string,
   port: number,
   isTls: boolean,
@@ -49,9 +48,7 @@ function ask(
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   // Not verified: nothing secret is sent, anybody who could forge the answer here can stop the daemon as well, and a
   // certificate that was just renewed, or has expired, is no reason to restart it.
-  const line = isTls
-    ? { createConnection: () => connect({ host, port, rejectUnauthorized: false }) }
-    : { agent: false as const };
+  const line = isTls ? await unverified(host, port) : { agent: false as const };
   return new Promise((resolve, reject) => {
     const outgoing = request({ host, port, path: '/healthz', ...line, signal }, (incoming) => {
       const status = incoming.statusCode ?? 0;
@@ -75,4 +72,10 @@ function ask(
     );
     outgoing.end();
   });
+}
+
+/** Loaded only if it is needed: this command is given every minute. */
+async function unverified(host: string, port: number) {
+  const { connect } = await import('node:tls');
+  return { createConnection: () => connect({ host, port, rejectUnauthorized: false }) };
 }

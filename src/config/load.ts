@@ -15,7 +15,6 @@ import { createReader, type Reader } from './reader.ts';
 import { secretUrlOf } from './secret-url.ts';
 import { serverTlsOf } from './server-tls.ts';
 import { quoted } from './shown.ts';
-import { shareOf } from './splay.ts';
 import { readStatusTopic } from './status-topic.ts';
 import { type Entry, TABLE } from './table.ts';
 
@@ -122,11 +121,11 @@ function jsonProblem(error: unknown): string {
   return problem === '' ? 'it cannot be understood' : problem;
 }
 
-function settingsFrom(
+async function settingsFrom(
   environment: Environment,
   fileValues: ReadonlyMap<string, string>,
   fileProblems: readonly string[],
-): Loaded {
+): Promise<Loaded> {
   const reader = createReader(environment, fileValues, fileProblems);
   const { read, complain, problems } = reader;
   const files = readFiles(reader);
@@ -136,7 +135,7 @@ function settingsFrom(
     ...probe.present,
     ...readBrokers(reader),
     engine: readEngine(reader, environment['HOME']),
-    ...readTimes(reader),
+    ...(await readTimes(reader)),
     restartEnabled: read(TABLE.restartEnabled),
     metricsEnabled: read(TABLE.metricsEnabled),
     metricsPort: read(TABLE.metricsPort),
@@ -170,14 +169,14 @@ function settingsFrom(
   return { ok: true, settings: { ...partial, ...optional } };
 }
 
-function readTimes({ read }: Reader) {
+async function readTimes({ read }: Reader) {
   return {
     tlsTimeoutMs: read(TABLE.tlsTimeoutMs),
     probeIntervalMs: read(TABLE.probeIntervalMs),
     checkIntervalMs: read(TABLE.checkIntervalMs),
     stabilityWindowMs: read(TABLE.stabilityWindowMs),
     cooldownMs: read(TABLE.cooldownMs),
-    splayMs: splayOf(read(TABLE.restartSplayMs)),
+    splayMs: await splayOf(read(TABLE.restartSplayMs)),
     verifyTimeoutMs: read(TABLE.verifyTimeoutMs),
     heartbeatIntervalMs: read(TABLE.heartbeatIntervalMs),
     expiryWarnDays: read(TABLE.expiryWarnDays),
@@ -219,9 +218,11 @@ function readSecret({ read, complain }: Reader, row: Entry<string>, fileRow: Ent
   return url;
 }
 
-/** This host's share of the whole splay. */
-function splayOf(wholeMs: number | undefined): number | undefined {
-  return wholeMs === undefined ? undefined : Math.round(wholeMs * shareOf(hostname()));
+/** This host's share of the whole splay. What computes it is loaded only if there is one: that is all of node:crypto. */
+async function splayOf(wholeMs: number | undefined): Promise<number | undefined> {
+  if (wholeMs === undefined || wholeMs === 0) return wholeMs;
+  const { shareOf } = await import('./splay.ts');
+  return Math.round(wholeMs * shareOf(hostname()));
 }
 
 type Complete<T> = { readonly [K in keyof T]: Exclude<T[K], undefined> };

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect } from 'vitest';
 import { PROGRAM } from '../../lab/daemon.ts';
 import { closedPort } from '../../lab/tls-servers.ts';
 import { until } from '../../lab/until.ts';
-import { type Bundle, bundle, MAIN } from '../../scripts/shipping/bundle.ts';
+import { type Bundle, bundle, MAIN, WATCH_SCRIPT } from '../../scripts/shipping/bundle.ts';
 import { ROOT } from '../../scripts/shipping/paths.ts';
 import { makeSet, SHORT, type Stage, test } from '../support/stage.ts';
 
@@ -43,18 +43,18 @@ async function loadedBy(
   return urls.filter((url) => url.startsWith(sources)).map((url) => `src/${url.slice(sources.length)}`);
 }
 
-/** The modules of the main script, of the chunk that reads command line and settings, and of those that it shares. */
+/** The modules of main script and watch, of the chunk that reads command line and settings, and of those that it shares. */
 function ofEvery(): readonly string[] {
   const invocation = './cli-invocation.js';
   const code = Buffer.from(made.chunks.get(invocation) ?? '').toString('utf8');
   const shared = [...code.matchAll(/\brequire\("(\.[^"]*)"\)/g)].map(([, name = '']) => name);
-  return [MAIN, invocation, ...shared].flatMap((name) => made.modules.get(name) ?? []);
+  return [MAIN, WATCH_SCRIPT, invocation, ...shared].flatMap((name) => made.modules.get(name) ?? []);
 }
 
 const nothingMore = async () => true;
 
 describe('a watcher', () => {
-  test('with no more settings than it must have loads the main script and what reads them', async ({
+  test('with no more settings than it must have loads what watches and what reads them', async ({
     stage,
   }) => {
     const every = new Set(ofEvery());

@@ -1,12 +1,12 @@
 /**
- * What the scripts of the executable hold: the runtime keeps all of a script in memory for as long as it runs, so the main
- * script holds what every watcher needs, and a chunk what a command or a setting asks for.
+ * What the scripts of the executable hold: the runtime keeps all of a script in memory for as long as it runs, so one holds
+ * what every command needs, another what every watcher needs, and a chunk what a command or a setting asks for.
  */
 
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { type Bundle, bundle, MAIN } from '../../scripts/shipping/bundle.ts';
+import { type Bundle, bundle, MAIN, WATCH_SCRIPT } from '../../scripts/shipping/bundle.ts';
 import { ROOT } from '../../scripts/shipping/paths.ts';
 
 /** What is loaded when the program is, or when a part of it is used for the first time. */
@@ -157,15 +157,42 @@ describe('the scripts', () => {
   });
 });
 
-describe('the main script', () => {
+/** What a chunk asks for when it is run: itself, and the chunks that it shares with others. */
+function withShared(name: string): string[] {
+  const shared = [...(scripts.get(name) ?? '').matchAll(/\brequire\("(\.\/chunk-[^"]*)"\)/g)];
+  return [name, ...shared.map(([, chunk = '']) => chunk)];
+}
+
+describe('what every watcher runs', () => {
+  const every = () => [...(made.modules.get(MAIN) ?? []), ...(made.modules.get(WATCH_SCRIPT) ?? [])];
+
   test('holds nothing that only a setting or a command asks for', () => {
-    const modules = made.modules.get(MAIN) ?? [];
-    expect(modules).toContain('src/cli/run.ts');
-    expect(modules.filter((module) => ONLY_IF_ASKED_FOR.some((path) => module.startsWith(path)))).toEqual([]);
+    expect(every()).toContain('src/watcher/watcher.ts');
+    expect(every().filter((module) => ONLY_IF_ASKED_FOR.some((path) => module.startsWith(path)))).toEqual([]);
   });
 
   test('is compared with a list of which every name is that of a module', () => {
     const all = [...made.modules.values()].flat();
     expect(ONLY_IF_ASKED_FOR.filter((path) => !all.some((module) => module.startsWith(path)))).toEqual([]);
+  });
+});
+
+describe('what comes before the first line', () => {
+  const early = () => [MAIN, ...withShared('./cli-invocation.js')];
+
+  test('asks for nothing of what watches', () => {
+    const first = made.modules.get(MAIN)?.length ?? 0;
+    const asked = [...early(), ...withShared('./cli-healthcheck.js')].flatMap((name) =>
+      [...(scripts.get(name) ?? '').matchAll(/\bshared\((\d+),/g)].map(([, place]) => Number(place)),
+    );
+    expect(asked.length).toBeGreaterThan(5);
+    expect(asked.filter((place) => place >= first)).toEqual([]);
+  });
+
+  test('waits for none of the large parts of the runtime', () => {
+    const asked = early().filter((name) =>
+      /\brequire\("node:(?:crypto|tls|https?)"\)/.test(scripts.get(name) ?? ''),
+    );
+    expect(asked).toEqual([]);
   });
 });

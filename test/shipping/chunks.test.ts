@@ -1,4 +1,4 @@
-/** The chunks as the executable runs them, and what divides them from the main script. */
+/** The scripts as the executable runs them, and what divides them from each other. */
 
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { bundle } from '../../scripts/shipping/bundle.ts';
+import { bundle, MAIN, WATCH_SCRIPT } from '../../scripts/shipping/bundle.ts';
 import { createRequire, type Shared } from '../../scripts/shipping/chunk-loader.ts';
 import { ROOT } from '../../scripts/shipping/paths.ts';
 
@@ -37,7 +37,7 @@ describe('the loader', () => {
     expect(first?.one).not.toBe(second?.one);
   });
 
-  test('gives a chunk the values of the main script, and the modules of the runtime', () => {
+  test('gives a chunk the values of other scripts, and the modules of the runtime', () => {
     const load = loaderOf({ './a.js': 'exports.all = [shared(12, "x"), require("node:os").EOL];' });
     expect(load('./a.js')).toEqual({ all: ['12 x', '\n'] });
   });
@@ -50,15 +50,15 @@ describe('the loader', () => {
 });
 
 /**
- * Runs the main script as the executable does, and then every chunk; `--version` ends the program, but only after this
- * script. Says what chunks ask the main script for and do not get.
+ * Runs the main script as the executable does, and then every other; `--version` ends the program, but only after this
+ * script. Says what they ask each other for and do not get.
  */
 const RUN_ALL = `
   import { readFileSync, readdirSync } from 'node:fs';
   import { createRequire as createBuiltin } from 'node:module';
   import { compileFunction } from 'node:vm';
   import { createRequire } from '${ROOT}/scripts/shipping/chunk-loader.ts';
-  const directory = process.argv[1];
+  const [, directory, watchScript, firstOfWatch] = process.argv;
   process.argv = [process.execPath, 'main', '--version'];
   const builtin = createBuiltin(import.meta.url);
   const getRawAsset = (name) => new Uint8Array(readFileSync(directory + '/' + name)).buffer;
@@ -66,20 +66,22 @@ const RUN_ALL = `
   const module = { exports: {} };
   compileFunction(readFileSync(directory + '/main', 'latin1'), ['exports', 'require', 'module'])(module.exports, require, module);
   const missing = [];
-  const shared = (place, name) => module.exports.shared(place, name) ?? missing.push(place + ' ' + name);
+  const scriptOf = (place) => place < firstOfWatch ? module.exports : load(watchScript);
+  const shared = (place, name) => scriptOf(place).shared(place, name) ?? missing.push(place + ' ' + name);
   const names = readdirSync(directory).filter((name) => name !== 'main');
   const load = createRequire(require, shared, []);
   for (const name of names) load('./' + name);
   process.stderr.write(JSON.stringify({ ran: names.length, missing }));
 `;
 
-describe('the chunks', () => {
-  test('all run, and find in the main script whatever they ask it for', async () => {
+describe('the scripts', () => {
+  test('all run, and find in each other whatever they ask for', async () => {
     const made = await bundle({ version: '0.0.0', commit: undefined, epochS: 0, source: undefined });
     const directory = await mkdtemp(join(tmpdir(), 'chunks-'));
     await writeFile(join(directory, 'main'), made.code);
     for (const [name, code] of made.chunks) await writeFile(join(directory, name), code);
-    const args = ['--input-type=module', '--eval', RUN_ALL, '--', directory];
+    const firstOfWatch = String(made.modules.get(MAIN)?.length);
+    const args = ['--input-type=module', '--eval', RUN_ALL, '--', directory, WATCH_SCRIPT, firstOfWatch];
     const { stdout, stderr } = await promisify(execFile)(process.execPath, args);
     await rm(directory, { recursive: true });
     expect(JSON.parse(stderr)).toEqual({ ran: made.chunks.size, missing: [] });
