@@ -1,5 +1,5 @@
 /**
- * What the executable weighs and takes: size, start-up, a decision, memory and processor while nothing happens. Watchers with the
+ * What the executable weighs and takes: size, start-up, a health check, a decision, memory and processor while nothing happens. Watchers with the
  * default settings and a set that the broker has loaded, three without metrics and three with metrics that are read every
  * 15 s; medians of three.
  *
@@ -18,6 +18,7 @@ import { build } from 'esbuild';
 import { type Daemon, startDaemon } from '../lab/daemon.ts';
 import { evict } from '../lab/page-cache.ts';
 import { closedPort } from '../lab/tls-servers.ts';
+import { until } from '../lab/until.ts';
 import { bundle } from '../scripts/shipping/bundle.ts';
 import { FLAGS } from '../scripts/shipping/executable.ts';
 import { readIdentity } from '../scripts/shipping/identity.ts';
@@ -33,9 +34,12 @@ import { footprintOf } from './process.ts';
 
 const EXECUTABLE = join(DIST, PROGRAM);
 const STARTS = 20;
+const HEALTH_CHECKS = 20;
 const WATCHERS = 3;
 const SCRAPE_EVERY_MS = 15_000;
 const HOUR_MS = 3_600_000;
+/** Of /proc: sysconf(_SC_CLK_TCK), which is 100 on every Linux that Node.js runs on. */
+const TICKS_PER_S = 100;
 
 /** As in the image and in the unit. */
 const ENVIRONMENT = { MALLOC_ARENA_MAX: '1' };
@@ -62,9 +66,10 @@ try {
   const image = await sizeOfImage();
   evict(EXECUTABLE);
   const startMs = await medianStart(peers);
+  const healthCheckMs = await meanHealthCheck(peers);
   const decisionMs = await medianDecision();
   const [off, on] = await Promise.all([idleMedian(peers, idleMs, false), idleMedian(peers, idleMs, true)]);
-  print({ executable, image, startMs, decisionMs, off, on });
+  print({ executable, image, startMs, healthCheckMs, decisionMs, off, on });
 } finally {
   await peers.close();
 }
@@ -93,6 +98,33 @@ async function medianStart({ settings }: Peers): Promise<number> {
   const times: number[] = [];
   for (let count = 0; count < STARTS; count += 1) times.push(await startUp(settings));
   return median(times);
+}
+
+/** Of a watcher with metrics, in milliseconds of processor time. */
+async function meanHealthCheck({ settings }: Peers): Promise<number> {
+  const more = { ENABLE_METRICS: 'true', METRICS_PORT: String(await closedPort()) };
+  const daemon = start({ ...settings, ...more });
+  try {
+    await daemon.says('started');
+    await until('a health check', () => isHealthy({ ...settings, ...more }));
+    const before = cpuMsOfChildren();
+    for (let count = 0; count < HEALTH_CHECKS; count += 1) await isHealthy({ ...settings, ...more });
+    return (cpuMsOfChildren() - before) / HEALTH_CHECKS;
+  } finally {
+    await daemon.kill();
+  }
+}
+
+async function isHealthy(settings: Readonly<Record<string, string>>): Promise<boolean> {
+  const child = spawn(EXECUTABLE, ['healthcheck'], { env: { ...ENVIRONMENT, ...settings } });
+  const [code] = await once(child, 'close');
+  return code === 0;
+}
+
+/** Of the children of this process that have ended. proc_pid_stat(5), fields 16 and 17 */
+function cpuMsOfChildren(): number {
+  const fields = readFileSync('/proc/self/stat', 'utf8').replace(/.*\) /s, '').split(' ');
+  return ((Number(fields[13]) + Number(fields[14])) * 1_000) / TICKS_PER_S;
 }
 
 /** One decision of the core for one broker, with the flags of the executable; they leave no TypeScript to the runtime. */
@@ -181,12 +213,13 @@ interface Figures {
   readonly executable: Size;
   readonly image: Size;
   readonly startMs: number;
+  readonly healthCheckMs: number;
   readonly decisionMs: number;
   readonly off: Idle;
   readonly on: Idle;
 }
 
-function print({ executable, image, startMs, decisionMs, off, on }: Figures): void {
+function print({ executable, image, startMs, healthCheckMs, decisionMs, off, on }: Figures): void {
   const both = (name: string, show: (idle: Idle) => string) => `| ${name} | ${show(off)} | ${show(on)} |`;
   const size = ({ plainMb, gzipMb }: Size) => `${plainMb.toFixed(1)} MB | ${gzipMb.toFixed(1)} MB`;
   const lines = [
@@ -208,8 +241,9 @@ function print({ executable, image, startMs, decisionMs, off, on }: Figures): vo
       ({ cpuSPerHour }) => `${cpuSPerHour.toFixed(1)} s (${((cpuSPerHour / 3_600) * 100).toFixed(2)} %)`,
     ),
     '',
-    `Start, from exec to the line \`started\`: ${startMs.toFixed(0)} ms (median of ${STARTS}). One decision:`,
-    `${decisionMs.toFixed(3)} ms (the loop decides when it has looked, every five seconds).`,
+    `Start, from exec to the line \`started\`: ${startMs.toFixed(0)} ms (median of ${STARTS}). A health check: ${healthCheckMs.toFixed(0)} ms of`,
+    `processor time (mean of ${HEALTH_CHECKS}; the image gives one each minute). One decision: ${decisionMs.toFixed(3)} ms (the loop decides`,
+    'when it has looked, every five seconds).',
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
 }
