@@ -13,6 +13,7 @@ import { directoryInMemory } from '../support/directory.ts';
 import { LIVE_CHANGES, type LiveChange, textOf } from '../support/live-changes.ts';
 import { contentsOf, listing, NAMES, type Stage } from '../support/live-directory.ts';
 import { program, skipped } from '../support/needs.ts';
+import { IS_THOROUGH, sample } from '../support/thorough.ts';
 import { callsOf, injecting, isStopped, startTraced, type TracedChange } from '../support/traced-change.ts';
 
 const ERRORS = ['ENOSPC', 'EROFS', 'EIO', 'EACCES'];
@@ -64,6 +65,12 @@ async function expectNothingHalfDone({ certs }: Stage): Promise<void> {
   expect(names.filter((name) => /^\.\.set-/.test(name)).length).toBeLessThanOrEqual(2);
 }
 
+/** Of the calls of a change, unless the test is to be thorough, each third: the first, second or third and so on. */
+function sampleOf<T>(calls: readonly T[], each: LiveChange): readonly T[] {
+  const first = LIVE_CHANGES.indexOf(each);
+  return IS_THOROUGH ? calls : calls.filter((_, index) => (index + first) % 3 === 0);
+}
+
 /** A take-over and a promotion: how their calls fail is tried with each. */
 const isOfTwo = ({ title }: LiveChange) => title === 'a promotion over plain files';
 
@@ -77,9 +84,10 @@ describe.skipIf(!STRACE.ok)(`each system call${skipped(STRACE)}`, () => {
       const known = each.sets.map(textOf);
       const calls = await callsOf(each.change, await stageFor(each, directory, 0), join(directory, 'log'));
       expect(calls.length).toBeGreaterThan(5);
+      const tried = sampleOf(calls, each);
       let kills = 0;
       let number = 0;
-      for (const call of calls) {
+      for (const call of tried) {
         const error = `error=${ERRORS[number % ERRORS.length]}`;
         // SIGSTOP comes after the call
         const kinds = ['signal=SIGKILL', ...(call.name === 'openat' ? ['signal=SIGSTOP'] : [])];
@@ -102,12 +110,12 @@ describe.skipIf(!STRACE.ok)(`each system call${skipped(STRACE)}`, () => {
           await expectNothingHalfDone(stage);
         }
       }
-      expect(kills).toBe(calls.length + calls.filter(({ name }) => name === 'openat').length);
+      expect(kills).toBe(tried.length + tried.filter(({ name }) => name === 'openat').length);
     },
     300_000,
   );
 
   it('was watched by a reader', () => {
-    expect(looks).toBeGreaterThan(1_000);
+    expect(looks).toBeGreaterThan(sample({ many: 1_000, some: 300 }));
   });
 });
