@@ -1,7 +1,7 @@
 /**
- * What the executable weighs and takes: size, start-up, a health check, a decision, memory and processor while nothing happens. Watchers with the
- * default settings and a set that the broker has loaded, three without metrics and three with metrics that are read every
- * 15 s; medians of three.
+ * What the executable weighs and takes: size, start-up, a health check, a decision, memory and processor while nothing
+ * happens. Watchers with the default settings and a set that the broker has loaded, three without metrics and three with
+ * metrics that are read every 15 s; medians of three.
  *
  *     make footprint             # a table in Markdown, after two minutes
  *     IDLE=10m make footprint    # memory after ten minutes, the processor over the ten that follow
@@ -108,7 +108,9 @@ async function meanHealthCheck({ settings }: Peers): Promise<number> {
     await daemon.says('started');
     await until('a health check', () => isHealthy({ ...settings, ...more }));
     const before = cpuMsOfChildren();
-    for (let count = 0; count < HEALTH_CHECKS; count += 1) await isHealthy({ ...settings, ...more });
+    for (let count = 0; count < HEALTH_CHECKS; count += 1) {
+      if (!(await isHealthy({ ...settings, ...more }))) throw new Error('a health check failed');
+    }
     return (cpuMsOfChildren() - before) / HEALTH_CHECKS;
   } finally {
     await daemon.kill();

@@ -21,7 +21,7 @@ export interface Runtime {
 export async function runtimeFor(target: Target): Promise<Runtime> {
   const pin = pinOf(await readLockfile(), `node_modules/${target.runtimePackage}`);
   const installed = join(MODULES, target.runtimePackage);
-  const directory = existsSync(installed) ? installed : await downloaded(target.runtimePackage, pin);
+  const directory = existsSync(installed) ? installed : await download(target.runtimePackage, pin);
   return { version: pin.version, directory, node: join(directory, 'bin', 'node') };
 }
 
@@ -35,15 +35,6 @@ export async function runtimeVersions(): Promise<Readonly<Record<string, string>
   const { node } = await hostRuntime();
   const text = await command(node, ['--print', 'JSON.stringify(process.versions)']);
   return v.parse(v.record(v.string(), v.string()), JSON.parse(text));
-}
-
-const downloads = new Map<string, Promise<string>>();
-
-/** Verified and unpacked once, however often it is asked for. */
-function downloaded(name: string, pin: Pin): Promise<string> {
-  const known = downloads.get(name) ?? download(name, pin);
-  downloads.set(name, known);
-  return known;
 }
 
 /** npm installs only the package that fits the machine, so the other one is asked for by name and version. */
