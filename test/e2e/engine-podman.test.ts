@@ -2,15 +2,11 @@
 
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { MOSQUITTO } from '../../lab/broker-image.ts';
 import type { CertificateOptions } from '../../lab/certificates.ts';
 import { closedPort } from '../../lab/tls-servers.ts';
-import { all, describeWith, program, ROOT } from '../support/needs.ts';
+import { all, BROKER, describeWith, program, ROOT } from '../support/needs.ts';
 import { startPodman, watchedInPodman } from '../support/podman.ts';
 import { makeSet, nothingFollows, SHORT, settled, test } from '../support/stage.ts';
-
-const BROKER =
-  MOSQUITTO === undefined ? { ok: false as const, reason: 'no mosquitto here' } : { ok: true as const };
 
 /** No bridge can use these: a listener that presents them proves that the signal was enough. */
 const LISTENER: CertificateOptions = { sans: ['127.0.0.1'], key: 'rsa-2048', usages: ['server'] };

@@ -2,12 +2,12 @@
 
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { MOSQUITTO, TINI } from '../../lab/broker-image.ts';
+import { TINI } from '../../lab/broker-image.ts';
 import type { Daemon } from '../../lab/daemon.ts';
 import { closedPort } from '../../lab/tls-servers.ts';
 import { until } from '../../lab/until.ts';
 import { MEASURED } from '../support/measured.ts';
-import { all, describeWith, ENGINE, program, ROOT } from '../support/needs.ts';
+import { all, BROKER, describeWith, ENGINE, program, ROOT } from '../support/needs.ts';
 import { startPodman, watchedInPodman } from '../support/podman.ts';
 import {
   type BrokerOptions,
@@ -18,9 +18,6 @@ import {
   test,
   watched,
 } from '../support/stage.ts';
-
-const BROKER =
-  MOSQUITTO === undefined ? { ok: false as const, reason: 'no mosquitto here' } : { ok: true as const };
 
 /** As above, and its health check passes from the beginning. */
 async function watchedAndHealthy(

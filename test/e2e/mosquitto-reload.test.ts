@@ -9,11 +9,9 @@ import { createAuthority, type Issued } from '../../lab/certificates.ts';
 import { type RealServer, startMosquittoWith } from '../../lab/real-servers.ts';
 import { closedPort } from '../../lab/tls-servers.ts';
 import { quietly, until } from '../../lab/until.ts';
-import { type Need, skipped } from '../support/needs.ts';
+import { BROKER, type Need, skipped } from '../support/needs.ts';
 import { runProbe } from '../support/run-probe.ts';
 import { type Stage, test } from '../support/stage.ts';
-
-const NEED: Need = MOSQUITTO === undefined ? { ok: false, reason: 'no mosquitto here' } : { ok: true };
 
 /** Whether this is 2.1 or later: it ends where its files are gone. */
 const ENDS = /version 2\.[1-9]/.test(
@@ -79,7 +77,7 @@ async function listener(stage: Stage, files: Readonly<Record<string, string>>): 
   };
 }
 
-describe.skipIf(!NEED.ok)(`a SIGHUP to Mosquitto${skipped(NEED)}`, () => {
+describe.skipIf(!BROKER.ok)(`a SIGHUP to Mosquitto${skipped(BROKER)}`, () => {
   test('takes up the crlfile of a listener', async ({ stage }) => {
     const { write, accepts, hangUp } = await listener(stage, { crlfile: await authority.crl([]) });
     expect([await accepts(known), await accepts(revoked)]).toEqual([true, true]);
@@ -133,7 +131,7 @@ describe.skipIf(!NEED.ok)(`a SIGHUP to Mosquitto${skipped(NEED)}`, () => {
 
 const DROPS: Need =
   process.getuid?.() === 0 && spawnSync('id', ['mosquitto']).status === 0
-    ? NEED
+    ? BROKER
     : { ok: false, reason: 'needs root and the user mosquitto' };
 
 describe.skipIf(!DROPS.ok)(`a key that only root may read${skipped(DROPS)}`, () => {

@@ -21,13 +21,16 @@ export async function findEngine(): Promise<string | undefined> {
 
 const engineSocket = await findEngine();
 
+/** The Mosquitto of this machine, which need not be on the PATH ({@link MOSQUITTO}). */
+export const BROKER: Need = MOSQUITTO === undefined ? missing('no mosquitto here') : { ok: true };
+
 /** A Docker Engine that is running, and a Mosquitto to put into it. */
-export const ENGINE: Need =
+export const ENGINE: Need = all(
   engineSocket === undefined
     ? missing('no Docker Engine answers at E2E_DOCKER_SOCK, DOCKER_HOST or /var/run/docker.sock')
-    : MOSQUITTO === undefined
-      ? missing('there is no mosquitto on this machine')
-      : { ok: true };
+    : { ok: true },
+  BROKER,
+);
 
 export const ROOT: Need = process.getuid?.() === 0 ? { ok: true } : missing('not root');
 
