@@ -11,7 +11,7 @@ import type { Daemon } from '../../lab/daemon.ts';
 import { closedPort } from '../../lab/tls-servers.ts';
 import { quietly, until } from '../../lab/until.ts';
 import { makeFifo } from '../support/directory.ts';
-import { all, describeWith, ENGINE, program, ROOT } from '../support/needs.ts';
+import { all, describeWith, ENGINE, NAME_SPACES, program, ROOT } from '../support/needs.ts';
 import {
   type Broker,
   type CertificateFiles,
@@ -127,7 +127,7 @@ describeWith(ENGINE, 'a hostile writer', () => {
   });
 });
 
-describeWith(all(ROOT, ENGINE), 'a full disk under the state file', () => {
+describeWith(all(NAME_SPACES, ENGINE), 'a full disk under the state file', () => {
   test('is told, keeps no rotation back, and is made good when there is room', async ({ stage }) => {
     const disk = join(stage.directory, 'disk');
     await mkdir(disk);

@@ -9,7 +9,7 @@ import { createCertDirectory } from '../../lab/cert-directory.ts';
 import { closedPort } from '../../lab/tls-servers.ts';
 import { until } from '../../lab/until.ts';
 import { authority, setOf, stranger, upstream } from '../support/demanding-upstream.ts';
-import { all, describeWith, ENGINE, ROOT } from '../support/needs.ts';
+import { all, describeWith, ENGINE, NAME_SPACES } from '../support/needs.ts';
 import { bridgeTo } from '../support/signalled.ts';
 import { type CertificateFiles, nothingFollows, type Stage, settled, test } from '../support/stage.ts';
 
@@ -121,7 +121,7 @@ describeWith(ENGINE, 'a live directory', () => {
   });
 });
 
-describeWith(all(ENGINE, ROOT), 'a live directory that is mounted', () => {
+describeWith(all(ENGINE, NAME_SPACES), 'a live directory that is mounted', () => {
   test('read-only while the watcher runs is told, and gets the set when it may be written again', async ({
     stage,
   }) => {

@@ -13,9 +13,9 @@ import { type BrokerConf, isEncrypted, speaksTls } from '../../src/core/model/br
 import type { ConfFile } from '../../src/core/text/conf-scope.ts';
 import { type ReadConf, readConfAs } from '../../src/core/text/mosquitto-conf.ts';
 import { DIALECT, MOSQUITTO_VERSION } from '../support/mosquitto-version.ts';
-import { all, BROKER, program, ROOT, skipped } from '../support/needs.ts';
+import { all, BROKER, NAME_SPACES, program, skipped } from '../support/needs.ts';
 
-const NEED = all(ROOT, BROKER, program('strace'), program('unshare'), program('ip'));
+const NEED = all(NAME_SPACES, BROKER, program('strace'));
 
 const authority = await createAuthority({ cn: 'CA' });
 const server = await authority.issue({ cn: 'broker', sans: ['localhost'], key: 'rsa-2048' });

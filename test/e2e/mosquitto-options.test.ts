@@ -16,7 +16,7 @@ import { MOSQUITTO } from '../../lab/broker-image.ts';
 import { removeTree } from '../../lab/remove-tree.ts';
 import { knownOptions, readConfAs } from '../../src/core/text/mosquitto-conf.ts';
 import { DIALECT, MOSQUITTO_VERSION } from '../support/mosquitto-version.ts';
-import { all, BROKER, type Need, program, ROOT, skipped } from '../support/needs.ts';
+import { all, BROKER, NAME_SPACES, type Need, program, skipped } from '../support/needs.ts';
 
 const MANUAL = '/usr/share/man/man5/mosquitto.conf.5.gz';
 const EXAMPLES = [
@@ -29,7 +29,7 @@ const SHIPPED: Need =
   existsSync(MANUAL) && EXAMPLE !== undefined
     ? { ok: true }
     : { ok: false, reason: 'the manual page or the example of Mosquitto is not installed' };
-const NEED = all(ROOT, BROKER, program('unshare'), program('xargs'), SHIPPED);
+const NEED = all(NAME_SPACES, BROKER, program('xargs'), SHIPPED);
 
 const directory = await mkdtemp(join(tmpdir(), 'mosquitto-options-'));
 afterAll(() => removeTree(directory));

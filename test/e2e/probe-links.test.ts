@@ -4,37 +4,20 @@
  * `SEED=2 npx vitest run probe-links`.
  */
 
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { executable } from '../../lab/real-servers.ts';
 import type { LossyLinkReport } from '../support/lossy-link-run.ts';
-import { type Need, skipped } from '../support/needs.ts';
+import { all, BROKER, NAME_SPACES, type Need, program, skipped } from '../support/needs.ts';
 
 const RUN = fileURLToPath(new URL('../support/lossy-link-run.ts', import.meta.url));
 const SEED = process.env['SEED'] ?? '1';
-const PROGRAMS = ['unshare', 'sh', 'ip', 'python3', 'mosquitto'];
-const canRun =
-  PROGRAMS.every((name) => executable(name) !== undefined) && hasNamespaces() && existsSync('/dev/net/tun');
+const TUN: Need = existsSync('/dev/net/tun') ? { ok: true } : { ok: false, reason: 'no /dev/net/tun here' };
+const NEED = all(NAME_SPACES, TUN, BROKER, program('python3'));
 
-/** A network of its own needs root or user namespaces. */
-function hasNamespaces(): boolean {
-  try {
-    execFileSync('unshare', ['--net', 'true'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    // not permitted here: the test is skipped, and says so
-    return false;
-  }
-}
-
-const NEED: Need = canRun
-  ? { ok: true }
-  : { ok: false, reason: `no network of its own, or not all of ${PROGRAMS.join(', ')}` };
-
-describe.skipIf(!canRun)(`over a slow and lossy link${skipped(NEED)}`, () => {
+describe.skipIf(!NEED.ok)(`over a slow and lossy link${skipped(NEED)}`, () => {
   let report: LossyLinkReport;
 
   beforeAll(async () => {

@@ -10,7 +10,7 @@ import { describe, expect } from 'vitest';
 import { type Daemon, PROGRAM } from '../../lab/daemon.ts';
 import { until } from '../../lab/until.ts';
 import { describeMeasured, MEASURED } from '../support/measured.ts';
-import { all, describeWith, program, ROOT } from '../support/needs.ts';
+import { describeWith, NAME_SPACES } from '../support/needs.ts';
 import { OWN_RESOLVER, silentResolver } from '../support/silent-resolver.ts';
 import { makeSet, nothingFollows, SHORT, type Stage, test } from '../support/stage.ts';
 
@@ -137,7 +137,7 @@ describeMeasured(OWN_RESOLVER, 'a resolver that never answers', () => {
   });
 });
 
-describeWith(all(ROOT, program('unshare')), 'as PID 1', () => {
+describeWith(NAME_SPACES, 'as PID 1', () => {
   test('SIGHUP and SIGUSR1 are heard, and SIGTERM ends it with exit code 0', async ({ stage }) => {
     const settings = { ...SHORT, CERT_DIR: stage.certs.path, DOCKER_SOCK: '/nowhere.sock' };
     const daemon = stage.daemon(settings, { wrapper: ['unshare', '--pid', '--fork', '--kill-child'] });

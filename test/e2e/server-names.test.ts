@@ -12,7 +12,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type AlternativeName, type Authority, createAuthority } from '../../lab/certificates.ts';
 import { type RunningServer, startTlsServer } from '../../lab/tls-servers.ts';
 import { isAtLeast, versionSaidBy } from '../support/mosquitto-version.ts';
-import { all, describeWith, program, ROOT } from '../support/needs.ts';
+import { all, describeWith, NAME_SPACES, program } from '../support/needs.ts';
 import { runProbe } from '../support/run-probe.ts';
 
 interface Case {
@@ -215,7 +215,7 @@ const CASES: readonly Case[] = [
   { what: 'no name at all', host: NAME, subject: 'O=Example', takenBy: NONE },
 ];
 
-const needs = all(ROOT, program('mosquitto_sub'), program('unshare'), program('openssl'));
+const needs = all(NAME_SPACES, program('mosquitto_sub'), program('openssl'));
 
 describeWith(needs, 'a server certificate with', () => {
   let directory: string;

@@ -2,6 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { describe } from 'vitest';
 import { MOSQUITTO } from '../../lab/broker-image.ts';
 import { answersPing } from '../../lab/engine-api.ts';
@@ -39,12 +40,17 @@ export function program(name: string): Need {
   return spawnSync(name, ['--version']).error === undefined ? { ok: true } : missing(`no ${name} here`);
 }
 
+/** Mounts and networks of its own, which root may not make in most containers. */
+export const NAME_SPACES: Need = hasNameSpaces()
+  ? { ok: true }
+  : missing('no mounts and networks of its own: not root, no CAP_SYS_ADMIN, or no unshare, mount and ip');
+
 /** An engine that boots a machine with systemd (lab/systemd.ts), and what `scripts/systemd-world.sh` needs to bring it. */
 export const SYSTEMD: Need = all(ENGINE, ROOT, program('docker'), program('debootstrap'));
 
 /** What `logged-disk.ts` is made of. */
 export const LOGGED_DISK: Need = all(
-  ROOT,
+  NAME_SPACES,
   existsSync('/dev/fuse') ? { ok: true } : missing('no /dev/fuse here'),
   existsSync('/dev/loop-control') ? { ok: true } : missing('no loop devices here'),
   spawnSync('mkfs.ext4', ['-V']).error === undefined ? { ok: true } : missing('no mkfs.ext4 here'),
@@ -75,6 +81,11 @@ export function describeWith(need: Need, title: string, body: () => void): void 
 /** Belongs behind the title of what is skipped without this: the end of the run tells it. */
 export function skipped(need: Need): string {
   return need.ok ? '' : ` [skipped: ${need.reason}]`;
+}
+
+function hasNameSpaces(): boolean {
+  const script = `mount -t tmpfs own ${tmpdir()} && ip link set lo up`;
+  return spawnSync('unshare', ['--mount', '--net', '--pid', '--fork', 'sh', '-c', script]).status === 0;
 }
 
 function missing(reason: string): Need {

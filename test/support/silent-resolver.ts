@@ -1,11 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startNameServer } from './name-server.ts';
-import { all, program, ROOT } from './needs.ts';
+import { NAME_SPACES } from './needs.ts';
 import type { Stage } from './stage.ts';
 
 /** What it takes to give a process a name server of its own. */
-export const OWN_RESOLVER = all(ROOT, program('unshare'));
+export const OWN_RESOLVER = NAME_SPACES;
 
 /**
  * A name server of this machine that hears every question and answers none: when the first one has come, and the

@@ -5,6 +5,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createAuthority } from '../../lab/certificates.ts';
 import { parseLists } from '../../src/system/crl.ts';
+import { program, skipped } from '../support/needs.ts';
+
+const OPENSSL = program('openssl');
 
 const authority = await createAuthority({ cn: 'CA' });
 const revoked = await authority.issue({ cn: 'revoked' });
@@ -23,18 +26,20 @@ function byOpenssl(pem: string) {
   return { thisUpdateMs: Date.parse(last), nextUpdateMs: Date.parse(next) };
 }
 
-describe('a revocation list', () => {
+describe.skipIf(!OPENSSL.ok)(`a revocation list, by openssl${skipped(OPENSSL)}`, () => {
   it.each([
     Date.UTC(1999, 1, 3),
     Date.UTC(2026, 5, 1, 12, 30, 15),
     Date.UTC(2049, 11, 31),
     Date.UTC(2051, 0, 1),
-  ])('has the dates that openssl reads, from %d on', async (fromMs) => {
+  ])('has the dates that are read there, from %d on', async (fromMs) => {
     const pem = await listOf(fromMs, fromMs + 86_400_000);
     const parsed = parseLists(Buffer.from(pem));
     expect(parsed).toMatchObject({ ok: true, lists: [byOpenssl(pem)] });
   });
+});
 
+describe('a revocation list', () => {
   it('may stand beside another one, with text around them', async () => {
     const now = whole(Date.now());
     const both = `# of the house\n${await listOf(now, now + 1_000)}\nother\n${await listOf(now, now + 2_000)}`;

@@ -9,7 +9,7 @@ import { type CertificateFiles, makeSet } from '../../../lab/cert-directory.ts';
 import { directoryProblems } from '../../../src/config/incoming.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { contentsOf, listing, liveDirectoryOf, put, setIn } from '../../support/live-directory.ts';
-import { program, ROOT, skipped } from '../../support/needs.ts';
+import { NAME_SPACES, program, skipped } from '../../support/needs.ts';
 import { startTraced } from '../../support/traced-change.ts';
 
 const run = promisify(execFile);
@@ -37,7 +37,7 @@ async function promote(files: CertificateFiles) {
   return liveDirectoryOf(certs, incoming).promote(await setIn(incoming));
 }
 
-describe.skipIf(!ROOT.ok)(`a live directory${skipped(ROOT)}`, () => {
+describe.skipIf(!NAME_SPACES.ok)(`a live directory${skipped(NAME_SPACES)}`, () => {
   it('on a disk that is full keeps its set whole, and gets the next one when there is room', async () => {
     await mountAt(certs, '-t', 'tmpfs', '-o', 'size=128k', 'certs');
     expect(await promote(old)).toEqual({ kind: 'done' });

@@ -16,6 +16,9 @@ import { createGuard } from '../../../../src/surfaces/web/guard/guard.ts';
 import { type Route, startHttpServer } from '../../../../src/surfaces/web/server.ts';
 import { temporaryDirectory } from '../../../support/directory.ts';
 import { MEASURED } from '../../../support/measured.ts';
+import { program, skipped } from '../../../support/needs.ts';
+
+const OPENSSL = program('openssl');
 
 const authority = await createAuthority({ cn: 'Example CA' });
 const clientAuthority = await createAuthority({ cn: 'Client CA' });
@@ -427,7 +430,7 @@ describe('a server with users', () => {
   });
 });
 
-it('a real OpenSSL is content with the handshake', async () => {
+it.skipIf(!OPENSSL.ok)(`a real OpenSSL is content with the handshake${skipped(OPENSSL)}`, async () => {
   const { port, file, put } = await serving();
   await put('ca.crt', authority.certPem);
   const args = [
