@@ -42,6 +42,8 @@ async function rowsOf(ports: readonly number[], more: readonly string[] = []) {
   const engine = await startScriptedEngine({});
   const settings = fix.settings({
     mosquittoConf,
+    // no other watcher of this machine watches a broker of this name
+    targetLabel: 'mosquitto-of-check-sets',
     engine: engine.endpoint,
     upstream: undefined,
     tlsSni: undefined,
