@@ -20,7 +20,8 @@ export const FLAGS = [
   '--single-threaded-gc',
   // new objects are collected when they fill a fifth of their megabyte: what has never been touched costs nothing
   '--minor-gc-task-trigger=20',
-  // what has not run between two large collections is compiled again when it runs: the code of the start is collected too
+  // what has not run between two large collections is compiled again when it runs: so the code of the start is collected
+  // (src/system/process/compiled-code.ts keeps what is compiled later)
   '--bytecode-old-age=1',
   // V8 itself makes two of these when there is less to do, some seconds after the start; with a third less is left of it
   '--memory-reducer-gc-count=3',

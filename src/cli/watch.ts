@@ -10,6 +10,7 @@ import type { Notifier } from '../surfaces/notify/notify.ts';
 import type { Reporter } from '../surfaces/service-manager.ts';
 import type { CreateGuard } from '../surfaces/web/server.ts';
 import type { Web } from '../surfaces/web/web.ts';
+import { keepCompiledCode } from '../system/process/compiled-code.ts';
 import type { ServiceManager } from '../system/process/service-manager.ts';
 import { VERSION } from '../system/process/version.ts';
 import { startTimer } from '../system/timer.ts';
@@ -46,6 +47,7 @@ export async function watch({
   started,
   serviceManager,
 }: Watch): Promise<void> {
+  keepCompiledCode(stop);
   const sources = await sourcesOf(settings);
   const web = settings.metricsEnabled ? await serve(settings, log) : undefined;
   web?.show({ wallMs: Date.now(), say: [started] });

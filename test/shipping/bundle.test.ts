@@ -30,6 +30,7 @@ const BUILTINS = [
   'timers/promises',
   'tls',
   'util',
+  'v8',
 ];
 
 /** What a watcher does without that has no more than the settings that it must have, by the beginning of the path. */
