@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help test test-newer lint demo format readme screenshots clean \
-  build build-linux-amd64 build-linux-arm64 deb docker docker-linux-amd64 docker-linux-arm64 rootfs release footprint bench soak fleet fleet-table mutations
+  build build-linux-amd64 build-linux-arm64 deb docker docker-linux-amd64 docker-linux-arm64 rootfs release footprint bench bench-versus soak fleet fleet-table mutations
 
 help: ## this list
 	@grep -E '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -62,6 +62,9 @@ release: node_modules/.installed ## dist/release: executables, Debian packages, 
 
 bench: build ## the watcher beside the shell script that people write instead, on a real engine
 	@$(NODE) bench/bench.ts
+
+bench-versus: build ## how late this build is beside another one, OTHER=/path/to/mosquitto-cert-watcher, on a real engine
+	@OTHER=$(OTHER) $(NODE) bench/versus.ts
 
 mutations: node_modules/.installed ## deliberate mistakes in the core, each caught by the model-based tests
 	@$(NODE) bench/mutations/run.ts

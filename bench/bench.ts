@@ -18,6 +18,7 @@ import { until } from '../lab/until.ts';
 import { createGateway, type Gateway } from './gateway.ts';
 import { machine } from './machine.ts';
 import { footprintOf } from './process.ts';
+import { quantile } from './quantile.ts';
 
 const ROTATIONS = Number(process.env['ROTATIONS'] ?? 40);
 const IDLE_S = Number(process.env['IDLE'] ?? 120);
@@ -191,11 +192,6 @@ function report(startMs: readonly number[], ours: Figures, theirs: Figures): voi
   print(`| | mosquitto-cert-watcher (${gateway.program}) | shell script (bench/naive-watcher.sh) |`);
   print('|---|---|---|');
   for (const row of rows) print(`| ${row.join(' | ')} |`);
-}
-
-/** Of ascending values. */
-function quantile(values: readonly number[], share: number): number {
-  return values[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
 }
 
 function print(line: string): void {

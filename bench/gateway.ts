@@ -21,13 +21,14 @@ export interface Gateway {
   readonly program: string;
   /** Replaces the certificates by new ones that the upstream accepts; resolves with the time after the last rename. */
   rotate(): Promise<number>;
-  /** Starts a watcher of all this. */
-  watch(settings: Readonly<Record<string, string>>): Daemon;
+  /** Starts a watcher of all this: the executable of `make build`, or the source where it is not built, unless told. */
+  watch(settings: Readonly<Record<string, string>>, executable?: string): Daemon;
   /** Ends and removes everything. */
   end(): Promise<void>;
 }
 
-const EXECUTABLE = join(import.meta.dirname, '..', 'dist', 'mosquitto-cert-watcher');
+/** What `make build` makes. */
+export const EXECUTABLE = join(import.meta.dirname, '..', 'dist', 'mosquitto-cert-watcher');
 
 /** Makes the gateway with the engine of `DOCKER_HOST`, or of the usual socket. */
 export async function createGateway(): Promise<Gateway> {
@@ -64,7 +65,7 @@ export async function createGateway(): Promise<Gateway> {
     broker,
     program: isBuilt ? 'the executable' : 'the source, with Node.js',
     rotate,
-    watch: (settings) => {
+    watch: (settings, executable = isBuilt ? EXECUTABLE : undefined) => {
       const daemon = startDaemon(
         {
           CERT_DIR: certs.path,
@@ -74,7 +75,7 @@ export async function createGateway(): Promise<Gateway> {
           MALLOC_ARENA_MAX: '1',
           ...settings,
         },
-        { program: isBuilt ? { node: EXECUTABLE } : PROGRAM },
+        { program: executable === undefined ? PROGRAM : { node: executable } },
       );
       daemons.push(daemon);
       return daemon;
