@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { findEngine } from './test/support/find-engine.ts';
 
 /**
  * End-to-end tests that measure no time and, but for a few of their tests, need no engine: they run beside the unit tests,
@@ -23,6 +24,10 @@ const BESIDE_UNIT_TESTS = [
   'fleet-command',
   'probe-links',
   'engine-podman',
+  'podman-states',
+  'http',
+  'http-guard',
+  'surroundings',
   'mosquitto-conf',
   'mosquitto-reload',
   'engine-endpoint',
@@ -84,6 +89,7 @@ const DEPENDS_ON_VERSIONS = [
   'engine-roll',
   'engine-outage',
   'engine-podman',
+  'podman-states',
   'engine-states',
   'engine-nonroot',
   'engine-tls',
@@ -133,6 +139,9 @@ const isHere = (name: string) =>
   isSecondWorld
     ? DEPENDS_ON_VERSIONS.includes(name) || SECOND_WORLD_ONLY.includes(name)
     : !SECOND_WORLD_ONLY.includes(name);
+
+/** Where nearly every file that needs an engine is skipped, loading everything again for each takes longer than the rest. */
+const WITH_ENGINE = { isolate: (await findEngine()) !== undefined };
 
 /** Every wait of an end-to-end test has a deadline of its own: these end what hangs otherwise, also on a slow machine. */
 const LIMITS = { testTimeout: 300_000, hookTimeout: 300_000 };
@@ -186,6 +195,7 @@ export default defineConfig({
           name: 'e2e-side-by-side',
           include: files(SIDE_BY_SIDE.filter(isHere)),
           ...LIMITS,
+          ...WITH_ENGINE,
           // they wait, most of the time
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
@@ -203,6 +213,7 @@ export default defineConfig({
             ...(isSecondWorld ? [] : SECOND_WORLD_ONLY),
           ]),
           ...LIMITS,
+          ...WITH_ENGINE,
           // real engines, real time: one file at a time, after everything else
           fileParallelism: false,
           sequence: { groupOrder: 2 },

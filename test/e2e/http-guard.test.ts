@@ -1,96 +1,19 @@
 /** The pages behind TLS, client certificates and a password: asked by those who ask in the field. */
 
-import { execFile } from 'node:child_process';
-import { cp, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { request } from 'node:https';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect } from 'vitest';
-import { type Authority, createAuthority, type Issued } from '../../lab/certificates.ts';
-import { type Daemon, PROGRAM } from '../../lab/daemon.ts';
+import { PROGRAM } from '../../lab/daemon.ts';
 import { closedPort } from '../../lab/tls-servers.ts';
 import { until } from '../../lab/until.ts';
-import { describeMeasured } from '../support/measured.ts';
 import { all, describeWith, program } from '../support/needs.ts';
+import { GUARDED, type Guarded, guarded, PASSWORD, run } from '../support/pages.ts';
 import { startPrometheus } from '../support/prometheus.ts';
-import { latenessOf, SHORT, type Stage, test } from '../support/stage.ts';
+import { SHORT, type Stage, test } from '../support/stage.ts';
 
 const PROMETHEUS = fileURLToPath(new URL('../../deploy/prometheus', import.meta.url));
-const PASSWORD = 'correct horse: battery';
-
-interface Guarded {
-  readonly daemon: Daemon;
-  readonly port: number;
-  readonly settings: Readonly<Record<string, string>>;
-  readonly authority: Authority;
-  file(name: string): string;
-  put(name: string, text: string): Promise<void>;
-  install(identity: Issued): Promise<void>;
-  curl(path: string, ...args: string[]): Promise<{ readonly status: string; readonly body: string }>;
-}
-
-interface Wanted {
-  readonly clients?: boolean;
-}
-
-/** A watcher that has nobody to restart, with everything before its pages; the hash is made by the system's crypt(3). */
-async function guarded(stage: Stage, { clients = false }: Wanted = {}): Promise<Guarded> {
-  const authority = await createAuthority({ cn: 'Example CA' });
-  const file = (name: string) => join(stage.directory, name);
-  const put = async (name: string, content: string) => {
-    await writeFile(file(`${name}.new`), content, { mode: 0o600 });
-    await rename(file(`${name}.new`), file(name));
-  };
-  const install = async ({ chainPem, keyPem }: Issued) => {
-    await put('server.key', keyPem);
-    await put('server.crt', chainPem);
-  };
-  await put('ca.crt', authority.certPem);
-  await install(await authority.issue({ cn: 'first', sans: ['127.0.0.1'] }));
-  await put('users', `# who may look\nprometheus:${await crypt(PASSWORD)}\n`);
-  const port = await closedPort();
-  const settings = {
-    ...SHORT,
-    CERT_DIR: stage.certs.path,
-    DOCKER_SOCK: file('none.sock'),
-    ENABLE_RESTART: 'false',
-    ENABLE_METRICS: 'true',
-    METRICS_HOST: '127.0.0.1',
-    METRICS_PORT: String(port),
-    METRICS_TLS_CERT_FILE: file('server.crt'),
-    METRICS_TLS_KEY_FILE: file('server.key'),
-    METRICS_AUTH_FILE: file('users'),
-    ...(clients && { METRICS_CLIENT_CA_FILE: file('ca.crt') }),
-  };
-  const daemon = stage.daemon(settings);
-  await daemon.says('server_started');
-  const curl = async (path: string, ...args: string[]) => {
-    const own = ['-s', '--cacert', file('ca.crt'), '-w', '\n%{http_code}', ...args];
-    const { stdout } = await run('curl', [...own, `https://127.0.0.1:${port}${path}`]);
-    const [, body = '', status = ''] = /^(.*)\n(\d+)$/s.exec(stdout) ?? [];
-    return { status, body };
-  };
-  return { daemon, port, settings, authority, file, put, install, curl };
-}
-
-async function crypt(password: string): Promise<string> {
-  const salt = '$2y$10$abcdefghijklmnopqrstuu';
-  const { stdout } = await run('perl', ['-e', 'print crypt($ARGV[0], $ARGV[1])', password, salt]);
-  return stdout;
-}
-
-function run(command: string, args: readonly string[], env = process.env, input = '') {
-  return new Promise<{ readonly code: unknown; readonly stdout: string; readonly stderr: string }>(
-    (resolve) => {
-      const child = execFile(command, [...args], { env }, (error, stdout, stderr) =>
-        resolve({ code: error === null ? 0 : error.code, stdout, stderr }),
-      );
-      child.stdin?.end(input);
-    },
-  );
-}
-
 /** Prometheus with the scrape configuration as shipped, and its lines for TLS and a password switched on. */
 async function scraping(stage: Stage, { port, file }: Guarded) {
   const directory = file('prometheus');
@@ -128,7 +51,7 @@ describeWith(all(program('prometheus'), program('perl')), 'Prometheus', () => {
   });
 });
 
-describeWith(all(program('curl'), program('perl'), program('openssl')), 'a client', () => {
+describeWith(all(GUARDED, program('openssl')), 'a client', () => {
   test('with the password sees everything, and without it whether the watcher is alive', async ({
     stage,
   }) => {
@@ -173,40 +96,6 @@ describeWith(all(program('curl'), program('perl'), program('openssl')), 'a clien
   });
 });
 
-/** Guesses from eight addresses of this machine, as fast as answers come, until the test ends. */
-function guess(stage: Stage, port: number) {
-  const count = { refused: 0, accepted: 0 };
-  let isOver = false;
-  stage.onEnd(() => {
-    isOver = true;
-  });
-  const one = (localAddress: string) =>
-    new Promise<void>((resolve) => {
-      const auth = `prometheus:${Math.random()}`;
-      const options = {
-        host: '127.0.0.1',
-        port,
-        localAddress,
-        auth,
-        agent: false,
-        rejectUnauthorized: false,
-      };
-      request(options, (response) => {
-        if (response.statusCode === 200) count.accepted++;
-        else count.refused++;
-        response.resume().on('close', resolve);
-      })
-        .on('error', () => resolve())
-        .end();
-    });
-  for (let host = 1; host <= 8; host++) {
-    void (async () => {
-      while (!isOver) await one(`127.0.1.${host}`);
-    })();
-  }
-  return count;
-}
-
 describe('what is missing before the pages', () => {
   test('is said by its line, without the secret, and keeps them closed', async ({ stage }) => {
     const users = join(stage.directory, 'users');
@@ -224,19 +113,5 @@ describe('what is missing before the pages', () => {
       `${users} is not usable: line 1 has no bcrypt hash ($2a$, $2b$ or $2y$, a cost, 53 characters); line 2 has no bcrypt hash ($2a$, $2b$ or $2y$, a cost, 53 characters)`,
     );
     expect(JSON.stringify(daemon.lines)).not.toMatch(/s3cret|too-short|alice|bob/);
-  });
-});
-
-describeMeasured(all(program('curl'), program('perl')), 'a client that guesses', () => {
-  test('does not delay the watcher, whose page stays open to those who know', async ({ stage }) => {
-    const pages = await guarded(stage);
-    const right = () => pages.curl('/readyz', '-u', `prometheus:${PASSWORD}`);
-    await until('the first login', async () => (await right()).status === '200');
-    const guessing = guess(stage, pages.port);
-    await until('a guess that was refused', () => guessing.refused > 0);
-    const lateness = [await latenessOf(stage, pages.daemon), await latenessOf(stage, pages.daemon)];
-    expect((await right()).status).toBe('200');
-    expect(Math.max(...lateness)).toBeLessThan(500);
-    expect(guessing.accepted).toBe(0);
   });
 });

@@ -5,20 +5,10 @@ import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { describe } from 'vitest';
 import { MOSQUITTO } from '../../lab/broker-image.ts';
-import { answersPing } from '../../lab/engine-api.ts';
+import { findEngine } from './find-engine.ts';
 import { isAtLeast, MOSQUITTO_VERSION } from './mosquitto-version.ts';
 
 export type Need = { readonly ok: true } | { readonly ok: false; readonly reason: string };
-
-/** The socket of a Docker Engine, from E2E_DOCKER_SOCK, DOCKER_HOST or the usual place, if it answers. */
-export async function findEngine(): Promise<string | undefined> {
-  const { E2E_DOCKER_SOCK: own, DOCKER_HOST: host } = process.env;
-  const candidates = [own, /^unix:\/\/(\/.+)$/.exec(host ?? '')?.[1], '/var/run/docker.sock'];
-  for (const path of candidates) {
-    if (path !== undefined && path !== '' && (await answersPing(path))) return path;
-  }
-  return undefined;
-}
 
 const engineSocket = await findEngine();
 

@@ -74,6 +74,13 @@ export async function watched(
   return { broker, daemon, rotate: async () => stage.certs.install(await makeSet()) };
 }
 
+/** A watcher of certificates that are there, and of an engine that is not. */
+export async function watchWithoutEngine(stage: Stage, settings: Readonly<Record<string, string>> = {}) {
+  await stage.certs.install(await makeSet());
+  const base = { ...SHORT, CERT_DIR: stage.certs.path, DOCKER_SOCK: join(stage.directory, 'none.sock') };
+  return stage.daemon({ ...base, ...settings });
+}
+
 /**
  * How late a watcher that has nobody to restart is with a new set, in milliseconds: from the end of its window of
  * {@link SHORT} until it says what it would do.
