@@ -16,64 +16,70 @@ import { createGateway, EXECUTABLE } from './gateway.ts';
 import { machine } from './machine.ts';
 import { quantile } from './quantile.ts';
 
-const ROTATIONS = Number(process.env['ROTATIONS'] ?? 60);
+const ROTATIONS = Number(process.env['ROTATIONS'] ?? 30);
 const WINDOW_MS = 3_000;
 /** From a restart to the next rotation: the verification is over by then. */
 const PAUSE_MS = 3_000;
 
+interface Lane {
+  /** Makes a rotation. Resolves after the restart, with the milliseconds from the last rename to the call, less the window. */
+  rotate(): Promise<number>;
+  end(): Promise<void>;
+}
+
 const other = process.env['OTHER'];
 if (other === undefined || other === '') throw new Error('OTHER has to be the path of another executable');
-const [ours, theirs] = await Promise.all([
-  lateness(EXECUTABLE, 0),
-  // while the first waits for its window, this one restarts, and the other way round
-  lateness(other, PAUSE_MS),
-]);
-report(ours, theirs);
+const lanes = [await laneOf(EXECUTABLE), await laneOf(other)];
+try {
+  const lateMs: number[][] = lanes.map(() => []);
+  for (let rotation = 0; rotation < ROTATIONS; rotation++) {
+    // one after the other: a certificate that is made for one would delay the call of the other on its way to the proxy
+    for (const [index, lane] of lanes.entries()) {
+      lateMs[index]?.push(await lane.rotate());
+      await sleep(PAUSE_MS);
+    }
+  }
+  report(lateMs);
+} finally {
+  for (const lane of lanes) await lane.end();
+}
 
-/** Milliseconds from the last rename to the call, less the window; ascending. */
-async function lateness(executable: string, afterMs: number): Promise<readonly number[]> {
+async function laneOf(executable: string): Promise<Lane> {
   const gateway = await createGateway();
   const socketPath = join(gateway.directory, 'engine.sock');
   const proxy = await startEngineProxy({ target: gateway.broker.engine.socketPath, socketPath });
-  const lateMs: number[] = [];
-  try {
-    const settings = {
-      DOCKER_SOCK: socketPath,
-      STABILITY_WINDOW: `${WINDOW_MS}ms`,
-      RESTART_COOLDOWN: '0',
-    };
-    const daemon = gateway.watch(settings, executable);
-    await daemon.says('broker_already_current');
-    await sleep(afterMs);
-    const restartsBefore = gateway.broker.restarts();
-    for (let rotation = 1; rotation <= ROTATIONS; rotation++) {
+  const settings = { DOCKER_SOCK: socketPath, STABILITY_WINDOW: `${WINDOW_MS}ms`, RESTART_COOLDOWN: '0' };
+  const daemon = gateway.watch(settings, executable);
+  await daemon.says('broker_already_current');
+  return {
+    rotate: async () => {
       const callsBefore = proxy.restartCalls().length;
+      const restartsBefore = gateway.broker.restarts();
       const writtenAt = await gateway.rotate();
       const call = await until('the call to the engine', () => proxy.restartCalls()[callsBefore]);
-      lateMs.push(call.atMs - writtenAt - WINDOW_MS);
-      await until('the restart', () => gateway.broker.restarts() >= restartsBefore + rotation);
-      await sleep(PAUSE_MS);
-    }
-    return lateMs.toSorted((a, b) => a - b);
-  } finally {
-    await gateway.end();
-    await proxy.close();
-  }
+      await until('the restart', () => gateway.broker.restarts() > restartsBefore);
+      return call.atMs - writtenAt - WINDOW_MS;
+    },
+    end: async () => {
+      await gateway.end();
+      await proxy.close();
+    },
+  };
 }
 
-function report(ours: readonly number[], theirs: readonly number[]): void {
-  const row = (name: string, lateMs: readonly number[]) => {
-    const figures = [0.5, 0.9, 1].map((share) => `${Math.round(quantile(lateMs, share))} ms`);
+function report(lateMs: readonly (readonly number[])[]): void {
+  const rows = ['this build', 'the other one'].map((name, index) => {
+    const ascending = (lateMs[index] ?? []).toSorted((a, b) => a - b);
+    const figures = [0.5, 0.9, 1].map((share) => `${Math.round(quantile(ascending, share))} ms`);
     return `| ${name} | ${figures.join(' | ')} |`;
-  };
+  });
   const lines = [
-    `${machine()}; ${ROTATIONS} rotations each, in turn; late = from the last rename to the call to the engine, less the window`,
-    `of ${WINDOW_MS} ms`,
+    `${machine()}; ${ROTATIONS} rotations each, in turn;`,
+    `late = from the last rename to the call to the engine, less the window of ${WINDOW_MS} ms`,
     '',
     '| late | median | 90 % | slowest |',
     '|---|---|---|---|',
-    row('this build', ours),
-    row('the other one', theirs),
+    ...rows,
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
 }
