@@ -1,6 +1,6 @@
 /**
- * How late this build of the watcher is, and another one, side by side: each has a gateway of its own, and their rotations
- * take turns, so that a slow minute of the machine meets both.
+ * How late this build of the watcher is, and another one: each has a gateway of its own, and their rotations take turns, so
+ * that a slow minute of the machine meets both.
  *
  *     make bench-versus OTHER=/path/to/mosquitto-cert-watcher                # seven minutes
  *     ROTATIONS=20 make bench-versus OTHER=/path/to/mosquitto-cert-watcher
@@ -8,6 +8,7 @@
  * Needs an engine (DOCKER_HOST), Debian's mosquitto, and `make build`.
  */
 
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startEngineProxy } from '../lab/engine-proxy.ts';
@@ -27,10 +28,15 @@ interface Lane {
   end(): Promise<void>;
 }
 
-const other = process.env['OTHER'];
-if (other === undefined || other === '') throw new Error('OTHER has to be the path of another executable');
-const lanes = [await laneOf(EXECUTABLE), await laneOf(other)];
+const other = process.env['OTHER'] ?? '';
+if (!existsSync(other)) {
+  process.stderr.write(`OTHER=${other} has to be the path of another executable of the watcher\n`);
+  process.exit(2);
+}
+const lanes: Lane[] = [];
+process.once('SIGINT', () => end().then(() => process.exit(130)));
 try {
+  for (const executable of [EXECUTABLE, other]) lanes.push(await laneOf(executable));
   const lateMs: number[][] = lanes.map(() => []);
   for (let rotation = 0; rotation < ROTATIONS; rotation++) {
     // one after the other: a certificate that is made for one would delay the call of the other on its way to the proxy
@@ -41,7 +47,11 @@ try {
   }
   report(lateMs);
 } finally {
-  for (const lane of lanes) await lane.end();
+  await end();
+}
+
+async function end(): Promise<void> {
+  for (const lane of lanes.splice(0)) await lane.end();
 }
 
 async function laneOf(executable: string): Promise<Lane> {
