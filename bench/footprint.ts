@@ -1,7 +1,8 @@
 /**
  * What the executable weighs and takes: size, start-up, a health check, a decision, memory and processor while nothing
  * happens. Watchers with the default settings and a set that the broker has loaded, three without metrics and three with
- * metrics that are read every 15 s; medians of three.
+ * metrics that are read every 15 s; medians of three. Beside them as many of the bare runtime (bare.ts), which has the same
+ * minutes of the machine: a virtual one may take five times as long for the same work as an hour before.
  *
  *     make footprint             # a table in Markdown, after two minutes
  *     IDLE=10m make footprint    # memory after ten minutes, the processor over the ten that follow
@@ -10,6 +11,8 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream, readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,7 +23,7 @@ import { evict } from '../lab/page-cache.ts';
 import { closedPort } from '../lab/tls-servers.ts';
 import { until } from '../lab/until.ts';
 import { bundle } from '../scripts/shipping/bundle.ts';
-import { FLAGS } from '../scripts/shipping/executable.ts';
+import { FLAGS, makeExecutable } from '../scripts/shipping/executable.ts';
 import { readIdentity } from '../scripts/shipping/identity.ts';
 import { noticesFor } from '../scripts/shipping/notices.ts';
 import { DIST, PROGRAM } from '../scripts/shipping/paths.ts';
@@ -57,10 +60,11 @@ interface Idle {
 }
 
 const span = process.env['IDLE'] ?? '60s';
-const idleMs = parseDuration(span);
-if (idleMs === undefined || idleMs < 1_000) throw new Error('IDLE has to be a duration such as 60s or 10m');
+const idleMs = parseDuration(span) ?? 0;
+if (idleMs < 1_000) throw new Error('IDLE has to be a duration such as 60s or 10m');
 
 const peers = await startPeers();
+const workshop = await mkdtemp(join(tmpdir(), 'cert-watcher-footprint-'));
 try {
   const executable = await sizeOf(() => createReadStream(EXECUTABLE));
   const image = await sizeOfImage();
@@ -68,10 +72,31 @@ try {
   const startMs = await medianStart(peers);
   const healthCheckMs = await meanHealthCheck(peers);
   const decisionMs = await medianDecision();
-  const [off, on] = await Promise.all([idleMedian(peers, idleMs, false), idleMedian(peers, idleMs, true)]);
-  print({ executable, image, startMs, healthCheckMs, decisionMs, off, on });
+  const bare = await makeBare(join(workshop, 'bare'));
+  const idle = await Promise.all(
+    [EXECUTABLE, bare].flatMap((program) => [idleMedian(program, false), idleMedian(program, true)]),
+  );
+  print({ executable, image, startMs, healthCheckMs, decisionMs, idle });
 } finally {
   await peers.close();
+  await rm(workshop, { recursive: true });
+}
+
+/** The bare runtime as an executable, made and evicted as the watcher's is. Resolves with its path. */
+async function makeBare(file: string): Promise<string> {
+  const code = await scriptOf('bare.ts');
+  await makeExecutable({ target: hostTarget(), bundle: { code, chunks: new Map() }, file });
+  evict(file);
+  return file;
+}
+
+/** A program of this folder in one script. */
+async function scriptOf(name: string): Promise<Uint8Array> {
+  const entryPoints = [join(import.meta.dirname, name)];
+  const { outputFiles } = await build({ entryPoints, bundle: true, platform: 'node', write: false });
+  const [script] = outputFiles;
+  if (script === undefined) throw new Error(`${name} has become no script`);
+  return script.contents;
 }
 
 /** What the image holds, as a tar archive. Makes dist/rootfs-<architecture> of the executable that is there. */
@@ -132,10 +157,8 @@ function cpuMsOfChildren(): number {
 /** One decision of the core for one broker, with the flags of the executable; they leave no TypeScript to the runtime. */
 async function medianDecision(): Promise<number> {
   const { node } = await hostRuntime();
-  const script = join(import.meta.dirname, 'decision.ts');
-  const built = await build({ entryPoints: [script], bundle: true, platform: 'node', write: false });
-  const [code] = built.outputFiles;
-  return Number(execFileSync(node, [...FLAGS, '-'], { input: code?.text, encoding: 'utf8' })) / 1_000;
+  const input = await scriptOf('decision.ts');
+  return Number(execFileSync(node, [...FLAGS, '-'], { input, encoding: 'utf8' })) / 1_000;
 }
 
 function median(values: readonly number[]): number {
@@ -154,15 +177,15 @@ async function startUp(settings: Readonly<Record<string, string>>): Promise<numb
   return tookMs;
 }
 
-function start(settings: Readonly<Record<string, string>>): Daemon {
-  return startDaemon({ ...ENVIRONMENT, ...settings }, { program: { node: EXECUTABLE } });
+function start(settings: Readonly<Record<string, string>>, program = EXECUTABLE): Daemon {
+  return startDaemon({ ...ENVIRONMENT, ...settings }, { program: { node: program } });
 }
 
-async function idleMedian(peers: Peers, spanMs: number, withMetrics: boolean): Promise<Idle> {
+async function idleMedian(program: string, withMetrics: boolean): Promise<Idle> {
   const all = await Promise.all(
     Array.from({ length: WATCHERS }, async () => {
       const port = withMetrics ? { ENABLE_METRICS: 'true', METRICS_PORT: String(await closedPort()) } : {};
-      return idle(peers, port, spanMs);
+      return idleOf(program, port);
     }),
   );
   return {
@@ -172,20 +195,16 @@ async function idleMedian(peers: Peers, spanMs: number, withMetrics: boolean): P
   };
 }
 
-/** Memory after `spanMs`, and what the processor did in the same time after that. */
-async function idle(
-  { settings }: Peers,
-  more: Readonly<Record<string, string>>,
-  spanMs: number,
-): Promise<Idle> {
-  const daemon = start({ ...settings, ...more });
+/** Memory after the span, and what the processor did in the same time after that. */
+async function idleOf(program: string, more: Readonly<Record<string, string>>): Promise<Idle> {
+  const daemon = start({ ...peers.settings, ...more }, program);
   const scraping = more['METRICS_PORT'] === undefined ? undefined : scrape(Number(more['METRICS_PORT']));
   try {
-    await sleep(spanMs);
+    await sleep(idleMs);
     const { residentMb, privateMb } = footprintOf(daemon.pid);
     const before = cpuSecondsOf(daemon.pid);
-    await sleep(spanMs);
-    const cpuSPerHour = ((cpuSecondsOf(daemon.pid) - before) * HOUR_MS) / spanMs;
+    await sleep(idleMs);
+    const cpuSPerHour = ((cpuSecondsOf(daemon.pid) - before) * HOUR_MS) / idleMs;
     const trouble = daemon.lines.filter(({ level }) => level !== 'info');
     if (trouble.length > 0) throw new Error(`this was not idle: ${JSON.stringify(trouble)}`);
     return { residentMb, privateMb, cpuSPerHour };
@@ -217,12 +236,12 @@ interface Figures {
   readonly startMs: number;
   readonly healthCheckMs: number;
   readonly decisionMs: number;
-  readonly off: Idle;
-  readonly on: Idle;
+  /** without metrics and with them, of the watcher and of the bare runtime */
+  readonly idle: readonly Idle[];
 }
 
-function print({ executable, image, startMs, healthCheckMs, decisionMs, off, on }: Figures): void {
-  const both = (name: string, show: (idle: Idle) => string) => `| ${name} | ${show(off)} | ${show(on)} |`;
+function print({ executable, image, startMs, healthCheckMs, decisionMs, idle }: Figures): void {
+  const each = (name: string, show: (idle: Idle) => string) => `| ${name} | ${idle.map(show).join(' | ')} |`;
   const size = ({ plainMb, gzipMb }: Size) => `${plainMb.toFixed(1)} MB | ${gzipMb.toFixed(1)} MB`;
   const lines = [
     machine(),
@@ -234,11 +253,11 @@ function print({ executable, image, startMs, healthCheckMs, decisionMs, off, on 
     `| executable | ${size(executable)} |`,
     `| image | ${size(image)} |`,
     '',
-    '| | without metrics | with metrics, read every 15 s |',
-    '|---|---|---|',
-    both(`private memory after ${span}`, ({ privateMb }) => `${privateMb.toFixed(1)} MiB`),
-    both(`RSS after ${span}`, ({ residentMb }) => `${residentMb.toFixed(1)} MiB`),
-    both(
+    '| | without metrics | with metrics, read every 15 s | bare runtime | bare, with metrics |',
+    '|---|---|---|---|---|',
+    each(`private memory after ${span}`, ({ privateMb }) => `${privateMb.toFixed(1)} MiB`),
+    each(`RSS after ${span}`, ({ residentMb }) => `${residentMb.toFixed(1)} MiB`),
+    each(
       `processor in an idle hour, from ${span}`,
       ({ cpuSPerHour }) => `${cpuSPerHour.toFixed(1)} s (${((cpuSPerHour / 3_600) * 100).toFixed(2)} %)`,
     ),

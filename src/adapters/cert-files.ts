@@ -105,8 +105,12 @@ export function createCertFiles(location: CertFilesLocation, read = readRegularF
     if (judged?.digest !== contents.digest) {
       judged = { digest: contents.digest, judgement: judgeContents(location, contents) };
     }
-    const observation = observationOf(judged.judgement, `${stamp} ${contents.digest}`, looks);
     const firstSeenMonoMs = remembered?.stamp === stamp ? remembered.firstSeenMonoMs : nowMonoMs;
+    const finalFromMonoMs = firstSeenMonoMs + SAME_TICK_MS;
+    const observation = {
+      ...observationOf(judged.judgement, `${stamp} ${contents.digest}`, looks),
+      ...(nowMonoMs < finalFromMonoMs && { finalFromMonoMs }),
+    };
     remembered = { stamp, firstSeenMonoMs, readMonoMs: nowMonoMs, observation };
     return observation;
   }
@@ -129,8 +133,8 @@ function hasChanged(read: FileRead, look: FileLook | undefined): boolean {
   return look?.ok !== true || !sameIdentity(read.identity, look.identity);
 }
 
-function isFresh({ firstSeenMonoMs, readMonoMs }: Remembered, nowMonoMs: number): boolean {
-  return readMonoMs - firstSeenMonoMs >= SAME_TICK_MS && nowMonoMs - readMonoMs < SAFETY_READ_MS;
+function isFresh({ observation, readMonoMs }: Remembered, nowMonoMs: number): boolean {
+  return observation.finalFromMonoMs === undefined && nowMonoMs - readMonoMs < SAFETY_READ_MS;
 }
 
 /** The contents of the certificate files, with the SHA-256 that identifies them. */

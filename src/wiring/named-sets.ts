@@ -153,6 +153,7 @@ function composed(sets: readonly NamedSet[], conf: ConfSight): FilesObservation 
       conf,
     };
   }
+  const finalFrom = sets.flatMap(({ files }) => files.finalFromMonoMs ?? []);
   const marks = sets.map((named) => `${named.name}\0${markOf(named)}`);
   const unreadable = complete.flatMap((set) => set.unreadable ?? []);
   const set: CertificateSet = {
@@ -161,6 +162,7 @@ function composed(sets: readonly NamedSet[], conf: ConfSight): FilesObservation 
     fingerprint: createHash('sha256').update(marks.join('\0')).digest('hex'),
     newestCtimeMs: Math.max(...complete.map(({ newestCtimeMs }) => newestCtimeMs)),
     rights: complete.map(({ rights }) => rights).join(', '),
+    finalFromMonoMs: finalFrom.length === 0 ? undefined : Math.min(...finalFrom),
     ignored: complete.flatMap(({ ignored }) => ignored),
     ...(first.unreadable && { unreadable }),
     sets,

@@ -516,6 +516,16 @@ describe('reading', () => {
     expect(files.paths.filter((path) => path.endsWith('client.crt'))).toHaveLength(4);
   });
 
+  it('says from when on it will have been final, and nothing once it is', async () => {
+    const { location } = await certDir();
+    const files = createCertFiles(location);
+    const finalFrom = async (ms: number) => complete(await files.observe(ms)).finalFromMonoMs;
+    expect(await finalFrom(200)).toBe(1_200);
+    expect(await finalFrom(1_199)).toBe(1_200);
+    expect(await finalFrom(1_200)).toBeUndefined();
+    expect(await finalFrom(5_000)).toBeUndefined();
+  });
+
   it('happens again ten minutes later, should a file system not tell of changes', async () => {
     const { location } = await certDir();
     const files = counted(location);

@@ -57,6 +57,29 @@ describe('a configuration that cannot be read', () => {
   });
 });
 
+describe('several sets', () => {
+  it('are looked at again whenever one of them is final, until all of them are', async () => {
+    const directory = await temporaryDirectory();
+    const write = async (name: string, certPem: string) => {
+      await writeFile(join(directory, `${name}.crt`), certPem);
+      await writeFile(join(directory, `${name}.key`), client.keyPem);
+    };
+    await write('a', client.chainPem);
+    await write('b', client.chainPem);
+    const listener = (port: number, name: string) =>
+      `listener ${port}\ncertfile ${directory}/${name}.crt\nkeyfile ${directory}/${name}.key\n`;
+    const conf = join(directory, 'mosquitto.conf');
+    await writeFile(conf, `${listener(8883, 'a')}${listener(8884, 'b')}`);
+    const { certFiles } = await createNamedSets(fix.settings({ mosquittoConf: conf }), conf);
+    const finalFrom = async (monoMs: number) => (await certFiles.observe(monoMs)).finalFromMonoMs;
+    expect(await finalFrom(0)).toBe(1_000);
+    await write('b', `${client.chainPem}\n`);
+    expect(await finalFrom(400)).toBe(1_000);
+    expect(await finalFrom(1_000)).toBe(1_400);
+    expect(await finalFrom(1_400)).toBeUndefined();
+  });
+});
+
 describe('the directory of bridge_capath', () => {
   async function bridge(files: Readonly<Record<string, string>>, cafile?: string) {
     const path = await caDirectory(files);

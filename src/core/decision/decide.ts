@@ -129,6 +129,8 @@ function nextLook({ situation, observed, judged }: Candidate): number {
   const { now, settings } = situation;
   const looks = [
     judged.untilMonoMs,
+    // reading at the end of the stability window instead would delay the restart
+    observed.files.finalFromMonoMs,
     ...liveTimes(observed),
     probeDue(observed).atMonoMs,
     lookAroundDue(situation, judged).atMonoMs,

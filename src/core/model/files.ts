@@ -25,6 +25,11 @@ export interface FileComplaint {
 interface Seen {
   /** changes whenever one of the three files may have changed: device, inode, size, mtime, ctime, content */
   readonly identity: string;
+  /**
+   * Monotonic milliseconds from which on a look finds the contents final. They were read so soon after a change that
+   * another one may have left the same times. undefined: they are final.
+   */
+  readonly finalFromMonoMs?: number | undefined;
   /** each set of the broker, where its configuration names them; the look is about all of them */
   readonly sets?: readonly NamedSet[];
   readonly conf?: ConfSight;

@@ -448,6 +448,16 @@ describe('the next look', () => {
     expect(waitMs(look({ ...changed, site: { sighting: since }, verdict: good }))).toBe(2_500);
   });
 
+  it('is before the end of the stability window at the moment from which the contents are final', () => {
+    const since = {
+      identity: changed.files.identity,
+      sinceMonoMs: fix.at(0).monoMs,
+      lookMonoMs: fix.at(-10).monoMs,
+    };
+    const files = { ...changed.files, finalFromMonoMs: fix.at(1_000).monoMs };
+    expect(waitMs(look({ ...changed, files, site: { sighting: since }, verdict: good }))).toBe(1_000);
+  });
+
   it('is at the very end of the cooldown', () => {
     const memory = { ...changed.memory, lastRestartMonoMs: fix.at(-299_000).monoMs };
     expect(waitMs(look({ ...changed, memory, engine: running, verdict: good }))).toBe(1_000);
