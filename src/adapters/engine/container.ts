@@ -9,12 +9,20 @@ import { CONTAINER_ID, type ContainerState, isMeant, ownName } from '../../core/
 import type { EngineEndpoint } from '../../core/model/settings.ts';
 import { serviceName } from '../../core/model/unit.ts';
 import { failure } from './failure.ts';
-import { ANSWER_MS, type CallOptions, createCaller, meet, parseBody, type Reply, refusal } from './http.ts';
+import {
+  ANSWER_MS,
+  type CallOptions,
+  createCaller,
+  createVersionedReads,
+  parseBody,
+  type Reply,
+  refusal,
+} from './http.ts';
 
 export interface Container {
   /**
-   * `GET /_ping` for the API version, then `GET /containers/{name}/json`. If another container answers, this one is
-   * missing.
+   * `GET /containers/{name}/json` in the engine's API version, which `GET /_ping` tells before the first. If another
+   * container answers, this one is missing.
    */
   inspect(options?: CallOptions): Promise<EngineAnswer<ContainerState>>;
   /**
@@ -99,17 +107,14 @@ const LONGEST_ERROR = 400;
 /** The engine at `endpoint`, for one container given by name or id. */
 export function createContainer(endpoint: EngineEndpoint, container: string): Container {
   const call = createCaller(endpoint);
-  // from the last ping; the version of a replaced engine is read at the next inspection
-  let prefix = '';
+  // a restart follows an inspection, which has met the version of an engine that was replaced
+  const { get, prefix } = createVersionedReads(call);
 
   async function inspect({
     timeoutMs = ANSWER_MS,
     signal,
   }: CallOptions = {}): Promise<EngineAnswer<ContainerState>> {
-    const met = await meet(call, timeoutMs, signal);
-    if (!met.ok) return met;
-    prefix = met.value;
-    const answer = await call('GET', `${prefix}${pathOf(container)}/json`, timeoutMs, signal);
+    const answer = await get(`${pathOf(container)}/json`, timeoutMs, signal);
     if (!answer.ok) return answer;
     if (answer.value.status !== 200) return refusal(answer.value, 'inspecting', container, false);
     return readInspection(answer.value.body, container);
@@ -119,14 +124,14 @@ export function createContainer(endpoint: EngineEndpoint, container: string): Co
     const graceMs = stopTimeoutS < 0 ? ENDLESS_STOP_MS : stopTimeoutS * 1_000;
     const answer = await call(
       'POST',
-      `${prefix}${pathOf(id)}/restart?t=${stopTimeoutS}`,
+      `${prefix()}${pathOf(id)}/restart?t=${stopTimeoutS}`,
       graceMs + RESTART_MARGIN_MS,
     );
     return answer.ok ? done(answer.value, 'restarting', container) : answer;
   }
 
   async function signalHangup(id: string): Promise<EngineAnswer<undefined>> {
-    const answer = await call('POST', `${prefix}${pathOf(id)}/kill?signal=SIGHUP`, ANSWER_MS);
+    const answer = await call('POST', `${prefix()}${pathOf(id)}/kill?signal=SIGHUP`, ANSWER_MS);
     return answer.ok ? done(answer.value, 'signalling', container) : answer;
   }
 

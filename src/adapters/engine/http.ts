@@ -201,6 +201,43 @@ export async function meet(
   return ping.ok ? { ok: true, value: versionPrefix(ping.value) } : ping;
 }
 
+/** Reads from one engine in its own version of the API. */
+export interface VersionedReads {
+  /**
+   * `GET` of `path`, after `GET /_ping` unless the last answer has named the version: then this one will show whether it
+   * is still the same, and one call is enough. If the engine names another version, or refuses, it is asked anew.
+   */
+  get(path: string, timeoutMs: number, signal?: AbortSignal): Promise<EngineAnswer<Reply>>;
+  /** the path prefix of the version that was met last; empty before that, and where the engine has none */
+  prefix(): string;
+}
+
+export function createVersionedReads(call: Call): VersionedReads {
+  let prefix = '';
+  let isNamed = false;
+
+  async function get(path: string, timeoutMs: number, signal?: AbortSignal): Promise<EngineAnswer<Reply>> {
+    if (isNamed) {
+      const answer = await call('GET', `${prefix}${path}`, timeoutMs, signal);
+      isNamed = namesVersion(answer);
+      // one that did not answer would not answer a ping either
+      if (isNamed || !answer.ok) return answer;
+    }
+    const met = await meet(call, timeoutMs, signal);
+    if (!met.ok) return met;
+    prefix = met.value;
+    const answer = await call('GET', `${prefix}${path}`, timeoutMs, signal);
+    isNamed = namesVersion(answer);
+    return answer;
+  }
+
+  function namesVersion(answer: EngineAnswer<Reply>): boolean {
+    return answer.ok && prefix !== '' && versionPrefix(answer.value) === prefix;
+  }
+
+  return { get, prefix: () => prefix };
+}
+
 /** The body of an answer by this schema; undefined if it is not JSON, or another value. */
 export function bodyAs<T>(body: string, schema: v.GenericSchema<unknown, T>): T | undefined {
   const json = parseBody(body);

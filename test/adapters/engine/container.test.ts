@@ -95,6 +95,62 @@ describe('version negotiation', () => {
     expect(requests.at(-1)).toBe('GET /containers/broker/json');
   });
 
+  const inVersion = (version: string) => http(200, JSON.stringify(inspection()), { 'Api-Version': version });
+
+  it('happens once while each answer names the same version', async () => {
+    const { engine, requests } = await start({ inspect: inVersion('1.47') });
+    for (let look = 0; look < 3; look++) expect((await engine.inspect()).ok).toBe(true);
+    expect(requests).toEqual(['GET /_ping', ...Array(3).fill('GET /v1.47/containers/broker/json')]);
+  });
+
+  it('happens again when an answer names another version', async () => {
+    let version = '1.47';
+    const { engine, requests } = await start({
+      ping: (socket) => http(200, 'OK', { 'Api-Version': version })(socket),
+      inspect: (socket) => inVersion(version)(socket),
+    });
+    await engine.inspect();
+    version = '1.41';
+    expect((await engine.inspect()).ok).toBe(true);
+    expect(requests.slice(2)).toEqual([
+      'GET /v1.47/containers/broker/json',
+      'GET /_ping',
+      'GET /v1.41/containers/broker/json',
+    ]);
+  });
+
+  it('happens again when the engine refuses the version that it had', async () => {
+    let version = '1.43';
+    const { engine, requests } = await start({
+      ping: (socket) => http(200, 'OK', { 'Api-Version': version })(socket),
+      inspect: (socket, request = '') =>
+        request.includes(`/v${version}/`)
+          ? inVersion(version)(socket)
+          : refusal(400, 'client version 1.43 is too old. Minimum supported API version is 1.44')(socket),
+    });
+    await engine.inspect();
+    version = '1.52';
+    expect((await engine.inspect()).ok).toBe(true);
+    await engine.restart(ID, 10);
+    expect(requests.at(-1)).toBe(`POST /v1.52/containers/${ID}/restart?t=10`);
+  });
+
+  it('does not follow a call that was not answered, which would take as long again', async () => {
+    const replies = [inVersion('1.47'), cut];
+    const { engine, requests } = await start({ inspect: (socket) => replies.shift()?.(socket) });
+    await engine.inspect();
+    expect((await engine.inspect()).ok).toBe(false);
+    expect(requests).toHaveLength(3);
+  });
+
+  it('happens at each look at a container that is missing, and not twice', async () => {
+    const { engine, requests } = await start({
+      inspect: http(404, '{"message":"No such container: broker"}', { 'Api-Version': '1.47' }),
+    });
+    for (let look = 0; look < 3; look++) await engine.inspect();
+    expect(requests).toHaveLength(6);
+  });
+
   it('negotiates again with an engine that was replaced by another version', async () => {
     let version = '1.40';
     const { engine, requests } = await start({
