@@ -39,8 +39,9 @@ try {
   for (const executable of [EXECUTABLE, other]) lanes.push(await laneOf(executable));
   const lateMs: number[][] = lanes.map(() => []);
   for (let rotation = 0; rotation < ROTATIONS; rotation++) {
+    const inTurn = [...lanes.entries()];
     // one after the other: a certificate that is made for one would delay the call of the other on its way to the proxy
-    for (const [index, lane] of lanes.entries()) {
+    for (const [index, lane] of rotation % 2 === 0 ? inTurn : inTurn.reverse()) {
       lateMs[index]?.push(await lane.rotate());
       await sleep(PAUSE_MS);
     }
@@ -79,16 +80,18 @@ async function laneOf(executable: string): Promise<Lane> {
 
 function report(lateMs: readonly (readonly number[])[]): void {
   const rows = ['this build', 'the other one'].map((name, index) => {
-    const ascending = (lateMs[index] ?? []).toSorted((a, b) => a - b);
-    const figures = [0.5, 0.9, 1].map((share) => `${Math.round(quantile(ascending, share))} ms`);
-    return `| ${name} | ${figures.join(' | ')} |`;
+    // the first rotation compiles what has not run before
+    const [first = Number.NaN, ...later] = lateMs[index] ?? [];
+    const ascending = later.toSorted((a, b) => a - b);
+    const figures = [first, ...[0.5, 0.9, 1].map((share) => quantile(ascending, share))];
+    return `| ${name} | ${figures.map((ms) => `${Math.round(ms)} ms`).join(' | ')} |`;
   });
   const lines = [
     `${machine()}; ${ROTATIONS} rotations each, in turn;`,
     `late = from the last rename to the call to the engine, less the window of ${WINDOW_MS} ms`,
     '',
-    '| late | median | 90 % | slowest |',
-    '|---|---|---|---|',
+    '| late | the first | median of the others | 90 % | slowest |',
+    '|---|---|---|---|---|',
     ...rows,
   ];
   process.stdout.write(`${lines.join('\n')}\n`);

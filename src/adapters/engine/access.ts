@@ -3,7 +3,8 @@
 import * as v from 'valibot';
 import { type EngineAccess, judgeAccess, type Trial } from '../../core/engine/access.ts';
 import type { EngineEndpoint } from '../../core/model/settings.ts';
-import { bodyAs, createCaller, meet } from './http.ts';
+import { meet } from './api-version.ts';
+import { bodyAs, createCaller } from './http.ts';
 
 /** An engine that takes longer is asked again at another time. */
 const ANSWER_MS = 2_000;

@@ -8,16 +8,9 @@ import type { EngineAnswer } from '../../core/model/broker.ts';
 import { CONTAINER_ID, type ContainerState, isMeant, ownName } from '../../core/model/container.ts';
 import type { EngineEndpoint } from '../../core/model/settings.ts';
 import { serviceName } from '../../core/model/unit.ts';
+import { createVersionedReads } from './api-version.ts';
 import { failure } from './failure.ts';
-import {
-  ANSWER_MS,
-  type CallOptions,
-  createCaller,
-  createVersionedReads,
-  parseBody,
-  type Reply,
-  refusal,
-} from './http.ts';
+import { ANSWER_MS, type CallOptions, createCaller, parseBody, type Reply, refusal } from './http.ts';
 
 export interface Container {
   /**

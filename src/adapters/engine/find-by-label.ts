@@ -4,8 +4,9 @@ import * as v from 'valibot';
 import type { EngineAnswer } from '../../core/model/broker.ts';
 import { CONTAINER_ID, ownName } from '../../core/model/container.ts';
 import type { EngineEndpoint } from '../../core/model/settings.ts';
+import { meet } from './api-version.ts';
 import { failure } from './failure.ts';
-import { ANSWER_MS, bodyAs, type CallOptions, createCaller, meet, refusal } from './http.ts';
+import { ANSWER_MS, bodyAs, type CallOptions, createCaller, refusal } from './http.ts';
 
 const LIST = v.array(
   v.object({ Id: v.pipe(v.string(), v.regex(CONTAINER_ID)), Names: v.nullish(v.array(v.string())) }),

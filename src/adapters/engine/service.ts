@@ -13,17 +13,9 @@ import {
   UPDATE_STATES,
 } from '../../core/model/service.ts';
 import type { EngineEndpoint } from '../../core/model/settings.ts';
+import { meet } from './api-version.ts';
 import { failure } from './failure.ts';
-import {
-  ANSWER_MS,
-  bodyAs,
-  type CallOptions,
-  createCaller,
-  errorText,
-  meet,
-  type Reply,
-  refusal,
-} from './http.ts';
+import { ANSWER_MS, bodyAs, type CallOptions, createCaller, errorText, type Reply, refusal } from './http.ts';
 
 export interface SwarmService {
   /** `GET /_ping`, `GET /services/{id}` and `GET /tasks`. */

@@ -12,7 +12,8 @@ import {
 } from '../../core/model/rivals.ts';
 import type { EngineEndpoint } from '../../core/model/settings.ts';
 import { readText } from '../../system/file-calls.ts';
-import { bodyAs, type Call, createCaller, meet } from './http.ts';
+import { meet } from './api-version.ts';
+import { bodyAs, type Call, createCaller } from './http.ts';
 
 export interface ContainersSeen {
   /** the container that this process runs in, if the engine lists it */
