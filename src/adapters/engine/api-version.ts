@@ -27,6 +27,7 @@ export interface VersionedReads {
   prefix(): string;
 }
 
+/** Reads from the engine that `call` reaches; it is asked for its version before the first. */
 export function createVersionedReads(call: Call): VersionedReads {
   let prefix = '';
   let isNamed = false;
