@@ -65,6 +65,7 @@ if (idleMs < 1_000) throw new Error('IDLE has to be a duration such as 60s or 10
 
 const peers = await startPeers();
 const workshop = await mkdtemp(join(tmpdir(), 'cert-watcher-footprint-'));
+process.once('SIGINT', () => end().then(() => process.exit(130)));
 try {
   const executable = await sizeOf(() => createReadStream(EXECUTABLE));
   const image = await sizeOfImage();
@@ -78,8 +79,12 @@ try {
   );
   print({ executable, image, startMs, healthCheckMs, decisionMs, idle });
 } finally {
+  await end();
+}
+
+async function end(): Promise<void> {
   await peers.close();
-  await rm(workshop, { recursive: true });
+  await rm(workshop, { recursive: true, force: true });
 }
 
 /** The bare runtime as an executable, made and evicted as the watcher's is. Resolves with its path. */
