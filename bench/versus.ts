@@ -3,7 +3,7 @@
  * that a slow minute of the machine meets both.
  *
  *     make bench-versus OTHER=/path/to/mosquitto-cert-watcher                # seven minutes
- *     ROTATIONS=20 make bench-versus OTHER=/path/to/mosquitto-cert-watcher
+ *     ROTATIONS=1 make bench-versus OTHER=/path/to/mosquitto-cert-watcher    # the first after a start alone
  *
  * Needs an engine (DOCKER_HOST), Debian's mosquitto, and `make build`.
  */
@@ -84,7 +84,7 @@ function report(lateMs: readonly (readonly number[])[]): void {
     const [first = Number.NaN, ...later] = lateMs[index] ?? [];
     const ascending = later.toSorted((a, b) => a - b);
     const figures = [first, ...[0.5, 0.9, 1].map((share) => quantile(ascending, share))];
-    return `| ${name} | ${figures.map((ms) => `${Math.round(ms)} ms`).join(' | ')} |`;
+    return `| ${name} | ${figures.map(shown).join(' | ')} |`;
   });
   const lines = [
     `${machine()}; ${ROTATIONS} rotations each, in turn;`,
@@ -95,4 +95,9 @@ function report(lateMs: readonly (readonly number[])[]): void {
     ...rows,
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+/** Of a single rotation there are no others. */
+function shown(ms: number): string {
+  return Number.isNaN(ms) ? '' : `${Math.round(ms)} ms`;
 }
