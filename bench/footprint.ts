@@ -2,7 +2,7 @@
  * What the executable weighs and takes: size, start-up, a health check, a decision, memory and processor while nothing
  * happens. Watchers with the default settings and a set that the broker has loaded, three without metrics and three with
  * metrics that are read every 15 s; medians of three. Beside them as many of the bare runtime (bare.ts), which has the same
- * minutes of the machine: a virtual one may take five times as long for the same work as an hour before.
+ * minutes of the machine: a virtual one may take twice as long for the same work half an hour later.
  *
  *     make footprint             # a table in Markdown, after two minutes
  *     IDLE=10m make footprint    # memory after ten minutes, the processor over the ten that follow
@@ -32,7 +32,7 @@ import { hostRuntime } from '../scripts/shipping/runtime.ts';
 import { hostTarget } from '../scripts/shipping/target.ts';
 import { parseDuration } from '../src/core/text/duration.ts';
 import { machine } from './machine.ts';
-import { type Peers, startPeers } from './peers.ts';
+import { startPeers } from './peers.ts';
 import { footprintOf } from './process.ts';
 
 const EXECUTABLE = join(DIST, PROGRAM);
@@ -70,8 +70,8 @@ try {
   const executable = await sizeOf(() => createReadStream(EXECUTABLE));
   const image = await sizeOfImage();
   evict(EXECUTABLE);
-  const startMs = await medianStart(peers);
-  const healthCheckMs = await meanHealthCheck(peers);
+  const startMs = await medianStart();
+  const healthCheckMs = await meanHealthCheck();
   const decisionMs = await medianDecision();
   const bare = await makeBare(join(workshop, 'bare'));
   const idle = await Promise.all(
@@ -124,22 +124,23 @@ async function bytesOf(stream: AsyncIterable<Buffer>): Promise<number> {
 }
 
 /** From exec to the line `started`, in milliseconds; the executable is in the page cache. */
-async function medianStart({ settings }: Peers): Promise<number> {
+async function medianStart(): Promise<number> {
   const times: number[] = [];
-  for (let count = 0; count < STARTS; count += 1) times.push(await startUp(settings));
+  for (let count = 0; count < STARTS; count += 1) times.push(await startUp(peers.settings));
   return median(times);
 }
 
 /** Of a watcher with metrics, in milliseconds of processor time. */
-async function meanHealthCheck({ settings }: Peers): Promise<number> {
-  const more = { ENABLE_METRICS: 'true', METRICS_PORT: String(await closedPort()) };
-  const daemon = start({ ...settings, ...more });
+async function meanHealthCheck(): Promise<number> {
+  const port = String(await closedPort());
+  const settings = { ...peers.settings, ENABLE_METRICS: 'true', METRICS_PORT: port };
+  const daemon = start(settings);
   try {
     await daemon.says('started');
-    await until('a health check', () => isHealthy({ ...settings, ...more }));
+    await until('a health check', () => isHealthy(settings));
     const before = cpuMsOfChildren();
     for (let count = 0; count < HEALTH_CHECKS; count += 1) {
-      if (!(await isHealthy({ ...settings, ...more }))) throw new Error('a health check failed');
+      if (!(await isHealthy(settings))) throw new Error('a health check failed');
     }
     return (cpuMsOfChildren() - before) / HEALTH_CHECKS;
   } finally {

@@ -20,7 +20,7 @@ export async function meet(
 export interface VersionedReads {
   /**
    * `GET` of `path`, after `GET /_ping` unless the last answer has named the version: then this one will show whether it
-   * is still the same, and one call is enough. If the engine names another version, or refuses, it is asked anew.
+   * is still the same, and one call is enough. If the engine names another version, or refuses, it is asked again.
    */
   get(path: string, timeoutMs: number, signal?: AbortSignal): Promise<EngineAnswer<Reply>>;
   /** the path prefix of the version that was met last; empty before that, and where the engine has none */
