@@ -98,7 +98,7 @@ export function setSituation(situation: Situation, files: CertificateSet, peers?
   const { now, site, memory, settings, isAccepted = false } = situation;
   const live = site.live?.seen;
   const isToBePromoted = !isAccepted && live !== undefined && !isLive(live, files);
-  const stableAtMonoMs = isAccepted ? now.monoMs : quietSince(situation) + settings.stabilityWindowMs;
+  const stableAtMonoMs = stableAt(situation);
   const isChanged = isToBePromoted || !hasSet(memory.applied, files);
   const broker = memory.standing?.identity === files.identity ? memory.standing.answer : undefined;
   const probe = !isAccepted && site.probe?.identity === files.identity ? site.probe : undefined;
@@ -179,6 +179,12 @@ function cooldownEnd({ now, memory, settings }: Situation): number {
   return last === undefined ? now.monoMs : last + settings.cooldownMs;
 }
 
+/** Monotonic milliseconds at which the files will have been unchanged for the stability window. */
+function stableAt(situation: Situation): number {
+  if (situation.isAccepted) return situation.now.monoMs;
+  return quietSince(situation) + situation.settings.stabilityWindowMs;
+}
+
 /** Monotonic milliseconds since when the files have been unchanged. */
 export function quietSince({ site, now }: Situation): number {
   return site.sighting?.sinceMonoMs ?? now.monoMs;
@@ -195,16 +201,39 @@ export function brokerIsInQuestion(situation: Situation): boolean {
 
 function isInQuestion(situation: Situation): boolean {
   const { now, files, site, memory } = situation;
-  if (files.kind !== 'complete') return false;
-  const { isStable, isChanged, isToBePromoted } = setSituation(situation, files);
-  if (isToBePromoted && site.live !== undefined && wasRolledBack(site.live.seen, files)) return false;
-  const isValid =
-    files.sets !== undefined || (files.leaf.notBeforeMs <= now.wallMs && now.wallMs < files.leaf.notAfterMs);
-  const inDoubt = isChanged || memory.divergedAtMs !== undefined || memory.stoppedByUs !== undefined;
-  if (!isValid || !isStable || !inDoubt) return false;
+  if (stableAt(situation) > now.monoMs || !isInDoubt(situation)) return false;
   const last = memory.standing;
   const isTimeToAsk = now.monoMs >= (last?.askAgainMonoMs ?? 0) || site.requests.look;
   return last === undefined || last.identity !== files.identity || isTimeToAsk;
+}
+
+/** Whether the files are a valid set that the broker may not have loaded, stable or not. */
+function isInDoubt(situation: Situation): boolean {
+  const { now, files, site, memory } = situation;
+  if (files.kind !== 'complete') return false;
+  const { isChanged, isToBePromoted } = setSituation(situation, files);
+  if (isToBePromoted && site.live !== undefined && wasRolledBack(site.live.seen, files)) return false;
+  const isValid =
+    files.sets !== undefined || (files.leaf.notBeforeMs <= now.wallMs && now.wallMs < files.leaf.notAfterMs);
+  return isValid && (isChanged || memory.divergedAtMs !== undefined || memory.stoppedByUs !== undefined);
+}
+
+/** Monotonic milliseconds, early in the stability window, at which what its end needs is prepared. */
+export function preparationAt(situation: Situation): number {
+  return quietSince(situation) + Math.min(1_000, situation.settings.stabilityWindowMs / 10);
+}
+
+/**
+ * Monotonic milliseconds of a look at the broker early in the stability window of a set that it may not have loaded;
+ * undefined: none is due, or it has been looked at since the files changed. The runtime gives up the code of what has not
+ * run for long. What asks the engine is compiled again by this look, and so does not delay the one that the window ends
+ * with; and a broker that does not run is known to be down before that.
+ */
+export function earlyLookAt(situation: Situation): number | undefined {
+  const { now, memory } = situation;
+  if (stableAt(situation) <= now.monoMs || !isInDoubt(situation)) return undefined;
+  const isLookedAt = memory.lastAnswer !== undefined && memory.lastAnswer.at.monoMs >= quietSince(situation);
+  return isLookedAt ? undefined : preparationAt(situation);
 }
 
 /** Monotonic milliseconds of the next look at a broker that is not known to be well after its restart. */

@@ -53,7 +53,7 @@ export function createBrokerLooks({ settings, clock, brokers }: BrokerLooksParts
       const inQuestion = isInQuestion(broker);
       const remember = inQuestion ? rememberAnswer : rememberLook;
       const withListeners = areListenersDue(state.situation(broker, files, seen), inQuestion);
-      const answer = await lookAt(broker, withListeners ? files.sets : undefined, options);
+      const answer = await lookAt(broker, files, { ...options, withListeners });
       remember(broker, files, answer);
     };
     if (state.brokers().some(isInQuestion)) {
@@ -72,7 +72,7 @@ export function createBrokerLooks({ settings, clock, brokers }: BrokerLooksParts
     await listBrokers(options);
     await Promise.all(
       state.brokers().map(async (broker) => {
-        const answer = await lookAt(broker, files.sets, options);
+        const answer = await lookAt(broker, files, { ...options, withListeners: true });
         rememberAnswer(broker, files, answer);
       }),
     );
@@ -82,14 +82,14 @@ export function createBrokerLooks({ settings, clock, brokers }: BrokerLooksParts
   /** What the engine says; what its listeners present is remembered on the way. */
   async function lookAt(
     broker: Watched,
-    sets: FilesObservation['sets'],
-    options: CallOptions,
+    { sets }: FilesObservation,
+    { withListeners, ...options }: CallOptions & { readonly withListeners: boolean },
   ): Promise<EngineAnswer<BrokerState>> {
     const { inspect, presented, presentedBy } = broker.broker;
     const [answer, seen, all] = await Promise.all([
       inspect(options),
-      presented?.(),
-      sets && presentedBy?.(sets),
+      withListeners ? presented?.() : undefined,
+      withListeners ? sets && presentedBy?.(sets) : undefined,
     ]);
     const now = clock.now();
     broker.memory = rememberPresentedBy(rememberPresented(broker.memory, seen, now), all, now);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findWatcherProcesses } from '../../src/adapters/watcher-processes.ts';
 import { temporaryDirectory } from '../support/directory.ts';
+import { MEASURED } from '../support/measured.ts';
 
 interface FakeProcess {
   readonly comm?: string;
@@ -120,6 +121,7 @@ describe('a look at the processes', () => {
 
   it.skipIf(process.platform !== 'linux')(
     'takes a few milliseconds for the processes of this machine',
+    MEASURED,
     async () => {
       const began = performance.now();
       const { own } = await findWatcherProcesses({ script: '/none', byDefault: 'x' });

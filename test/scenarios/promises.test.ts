@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as fix from '../../lab/core-fixtures.ts';
-import { createWorld, type WorldOptions } from '../../lab/world.ts';
+import { createWorld, type World, type WorldOptions } from '../../lab/world.ts';
 
 const HOUR_MS = 3_600_000;
 const WINDOW_MS = 10_000;
@@ -17,6 +17,23 @@ async function settled(options: WorldOptions = {}) {
   const watcher = world.startWatcher();
   await world.advance(2 * COOLDOWN_MS);
   return { world, watcher };
+}
+
+/** The broker is looked at for display once a minute. */
+const SHOWN = { probeEnabled: false, metricsEnabled: true, cooldownMs: 1_000, checkIntervalMs: 700 };
+
+/** How late each of 120 rotations is, which come at ever other times after the last look for display. */
+async function lateOf(world: World, windowMs: number): Promise<number[]> {
+  const lateMs: number[] = [];
+  for (const [index] of Array.from({ length: 120 }).entries()) {
+    await world.advance(60_000 + 500 * index);
+    const writtenMs = world.elapsedMs();
+    world.write(`set ${index}`);
+    await world.advance(windowMs + 60_000);
+    lateMs.push((world.restarts.at(-1)?.atMs ?? Number.NaN) - writtenMs - windowMs - RESTART_MS);
+  }
+  expect(world.restarts).toHaveLength(120);
+  return lateMs;
 }
 
 const withoutProbe: WorldOptions = { settings: { probeEnabled: false } };
@@ -39,33 +56,54 @@ describe('certificates change', () => {
     expect(world.restarts).toEqual([{ atMs: writtenMs + WINDOW_MS + 300, loaded: 'B' }]);
   });
 
-  it('does so too where the window ends while the broker is looked at for display', async () => {
+  it('does so where its state is displayed and the engine is slow: a look for display does not meet the end', async () => {
+    const { world } = await settled({ answerMs: 900, settings: SHOWN });
+    const lateMs = await lateOf(world, WINDOW_MS);
+    expect(new Set(lateMs)).toEqual(new Set([900]));
+  });
+
+  it('does so too where a longer window ends while the broker is looked at for display', async () => {
     const ANSWER_MS = 900;
-    const { world } = await settled({
-      answerMs: ANSWER_MS,
-      settings: { probeEnabled: false, metricsEnabled: true, cooldownMs: 1_000, checkIntervalMs: 700 },
-    });
-    const lateMs: number[] = [];
-    // looks for display are a minute apart, so some of these rotations meet one
-    for (const [index] of Array.from({ length: 120 }).entries()) {
-      await world.advance(60_000 + 500 * index);
-      const writtenMs = world.elapsedMs();
-      world.write(`set ${index}`);
-      await world.advance(60_000);
-      lateMs.push((world.restarts.at(-1)?.atMs ?? Number.NaN) - writtenMs - WINDOW_MS - RESTART_MS);
-    }
+    // a minute after the look early in the window, which has reset the time of those for display
+    const LONG_MS = 62_500;
+    const settings = { ...SHOWN, stabilityWindowMs: LONG_MS };
+    const { world } = await settled({ answerMs: ANSWER_MS, settings });
+    const lateMs = await lateOf(world, LONG_MS);
     expect(world.events('cycle_failed')).toEqual([]);
-    expect(world.restarts).toHaveLength(120);
     // the look that is under way, and the one that the decision needs
     expect(Math.max(...lateMs)).toBeLessThanOrEqual(2 * ANSWER_MS);
     expect(Math.max(...lateMs)).toBeGreaterThan(ANSWER_MS);
   });
 
+  it('looks at the broker early in the window, once, and at its end', async () => {
+    const { world } = await settled(withoutProbe);
+    const writtenMs = world.elapsedMs();
+    const lookedMs: number[] = [];
+    world.afterInspection = () => {
+      if (world.restarts.length === 0) lookedMs.push(world.elapsedMs() - writtenMs);
+    };
+    world.write('B');
+    await world.advance(60_000);
+    expect(lookedMs).toEqual([1_000, WINDOW_MS]);
+  });
+
+  it('looks at the broker no more often where the files are written again and again', async () => {
+    const { world } = await settled(withoutProbe);
+    const before = world.inspections;
+    for (let write = 0; write < 600; write++) {
+      world.write('B');
+      await world.advance(100);
+    }
+    expect(world.inspections).toBe(before);
+  });
+
   it('waits for the window of a set that has replaced the one that was to be applied', async () => {
     const { world } = await settled(withoutProbe);
     let replacedMs: number | undefined;
+    const writtenFirstMs = world.elapsedMs();
     world.afterInspection = () => {
-      if (world.lastDecision()?.pending !== true || replacedMs !== undefined) return;
+      const isForTheDecision = world.elapsedMs() >= writtenFirstMs + WINDOW_MS;
+      if (!isForTheDecision || replacedMs !== undefined) return;
       world.put({ kind: 'incomplete', identity: 'half of C', complaints: [] });
       replacedMs = world.elapsedMs();
     };

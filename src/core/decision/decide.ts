@@ -8,7 +8,7 @@ import type { Condition } from '../news/condition.ts';
 import { ofListeners, ofPair } from '../news/listener.ts';
 import { ofLive } from '../news/live.ts';
 import { ofProbe, ofSet, ofStart } from '../news/standing.ts';
-import { type Situation, startLookAt } from '../situation.ts';
+import { earlyLookAt, type Situation, startLookAt } from '../situation.ts';
 import { type Candidate, candidateOf } from './candidate.ts';
 import { BEGIN, END, type Reason, type State } from './diagram.ts';
 import type { Judged } from './judge.ts';
@@ -134,6 +134,7 @@ function nextLook({ situation, observed, judged }: Candidate): number {
     ...liveTimes(observed),
     probeDue(observed).atMonoMs,
     lookAroundDue(situation, judged).atMonoMs,
+    earlyLookAt(observed),
     expiryAt(situation),
     bridgesSettledAt(situation),
     startLookAt(situation),

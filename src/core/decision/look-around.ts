@@ -2,7 +2,7 @@
 
 import { YIELD_LOOK_MS } from '../judgements/rivals.ts';
 import type { LookAroundStep } from '../model/step.ts';
-import { quietSince, type Situation } from '../situation.ts';
+import { preparationAt, type Situation } from '../situation.ts';
 import type { Reason } from './diagram.ts';
 import type { Judged } from './judge.ts';
 
@@ -38,7 +38,7 @@ export function lookAroundDue(
   const atMonoMs =
     watchers?.identity === files.identity && watchers.atMonoMs !== undefined
       ? watchers.atMonoMs + pauseBetweenLooks(reason)
-      : quietSince(situation) + Math.min(1_000, settings.stabilityWindowMs / 10);
+      : preparationAt(situation);
   if (now.monoMs < atMonoMs) return { atMonoMs };
   return { step: { kind: 'look_around', identity: files.identity } };
 }

@@ -11,6 +11,7 @@ import type { EngineAnswer, EngineCause, EngineFailure } from '../../../src/core
 import type { ContainerState } from '../../../src/core/model/container.ts';
 import type { EngineEndpoint } from '../../../src/core/model/settings.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
+import { leftOver } from '../../support/left-over.ts';
 import {
   cut,
   http,
@@ -696,14 +697,14 @@ describe('a conversation leaves nothing behind', () => {
       await createContainer(server.endpoint, 'broker').inspect({ timeoutMs: 50 });
     }
     await server.allGone();
-    await vi.waitFor(() => expect(sockets()).toBe(before));
+    expect(await leftOver(sockets, before)).toBe(0);
   });
 
   it('no listener on the signal', async () => {
     const { signal } = new AbortController();
     const { engine } = await start();
     await engine.inspect({ signal });
-    await vi.waitFor(() => expect(getEventListeners(signal, 'abort')).toEqual([]));
+    expect(await leftOver(() => getEventListeners(signal, 'abort').length)).toBe(0);
   });
 });
 

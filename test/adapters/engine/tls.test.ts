@@ -3,7 +3,7 @@ import { rename, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:https';
 import { join } from 'node:path';
 import type { createServer as createTlsServer, TlsOptions } from 'node:tls';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   type Authority,
   type CertificateOptions,
@@ -25,6 +25,7 @@ import { createTlsFiles } from '../../../src/adapters/engine/tls-files.ts';
 import type { EngineFailure } from '../../../src/core/model/broker.ts';
 import type { TlsEndpoint } from '../../../src/core/model/settings.ts';
 import { makeFifo, temporaryDirectory } from '../../support/directory.ts';
+import { leftOver } from '../../support/left-over.ts';
 import { inspection } from '../../support/scripted-engine.ts';
 
 const ID = 'b'.repeat(64);
@@ -148,7 +149,7 @@ describe('an engine over TLS', () => {
     const { signal } = new AbortController();
     const before = sockets();
     for (let times = 0; times < 5; times++) await container.inspect({ signal });
-    await vi.waitFor(() => expect(sockets()).toBe(before));
+    expect(await leftOver(sockets, before)).toBe(0);
     expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 });

@@ -44,6 +44,7 @@ import {
 } from '../../../src/core/model/probe.ts';
 import { type CertificateSet, contentsOf, createCertificateSet } from '../../support/certificate-set.ts';
 import { holdUp } from '../../support/hold-up.ts';
+import { leftOver } from '../../support/left-over.ts';
 import { MEASURED } from '../../support/measured.ts';
 
 const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
@@ -124,9 +125,9 @@ function expectFitForOperators({ hint, error }: ProbeFailure): void {
   }
 }
 
-function openHandles(): string[] {
+function openHandles(): number {
   const leaky = /TCP|TLS|Timeout|GetAddrInfo|FSReq|FileHandle|ConnectWrap|ShutdownWrap|WriteWrap/;
-  return process.getActiveResourcesInfo().filter((name) => leaky.test(name));
+  return process.getActiveResourcesInfo().filter((name) => leaky.test(name)).length;
 }
 
 describe('a server that accepts the client certificate', () => {
@@ -1385,7 +1386,7 @@ describe('cancellation', () => {
     async () => {
       const set = await setOf();
       for (const { phase, target, internals } of await stages()) {
-        const before = openHandles().length;
+        const before = openHandles();
         const cancel = new AbortController();
         const phases: ProbePhase[] = [];
         const onPhase = (ended: ProbePhase) => phases.push(ended);
@@ -1400,7 +1401,7 @@ describe('cancellation', () => {
         expect(await running).toBeUndefined();
         expect(performance.now() - from).toBeLessThan(90);
         expect(phases.at(-1)).toBe(phase);
-        expect(await handlesLeftOver(before)).toBe(0);
+        expect(await leftOver(openHandles, before)).toBe(0);
       }
     },
   );
@@ -1440,14 +1441,14 @@ describe('phases', () => {
     'an error that nobody foresaw is a verdict and leaves nothing behind (%s)',
     async (phase) => {
       const server = await serve(startTlsServer(broker, authority.certPem));
-      const before = openHandles().length;
+      const before = openHandles();
       const onPhase = (ended: ProbePhase) => {
         if (ended === phase) throw new Error('a bug in a listener');
       };
       const { run } = createTlsProbe(targetOf(await setOf(), server.port), BRIEF);
       const verdict = await run({ signal: new AbortController().signal, nowMs: Date.now(), onPhase });
       expect(verdict).toMatchObject({ ok: false, phase, error: 'a bug in a listener' });
-      expect(await handlesLeftOver(before)).toBe(0);
+      expect(await leftOver(openHandles, before)).toBe(0);
     },
   );
 });
@@ -1467,12 +1468,12 @@ describe('a thousand probes', () => {
     const round = () =>
       Promise.all(probes.map(({ run }) => run({ signal: new AbortController().signal, nowMs: Date.now() })));
     for (let warmUp = 0; warmUp < 10; warmUp++) await round();
-    const before = { handles: openHandles().length, files: await openFiles() };
+    const before = { handles: openHandles(), files: await openFiles() };
     for (let done = 0; done < 1_000; done += ports.length) {
       expect((await round()).every((verdict) => verdict !== undefined)).toBe(true);
     }
-    expect(await handlesLeftOver(before.handles)).toBe(0);
-    await vi.waitFor(async () => expect(await openFiles()).toBeLessThanOrEqual(before.files));
+    expect(await leftOver(openHandles, before.handles)).toBe(0);
+    expect(await leftOver(openFiles, before.files)).toBe(0);
   });
 });
 
@@ -1503,11 +1504,6 @@ function refuseToOpen(path: string, code: string): void {
 }
 
 /** How many more handles than `before` there are; the other side of a connection may need a moment to close. */
-async function handlesLeftOver(before: number): Promise<number> {
-  for (let look = 0; look < 100 && openHandles().length > before; look++) await setTimeout(10);
-  return Math.max(0, openHandles().length - before);
-}
-
 async function openFiles(): Promise<number> {
   return process.platform === 'linux' ? (await readdir('/proc/self/fd')).length : 0;
 }
