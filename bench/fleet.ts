@@ -8,6 +8,7 @@
 
 import { loadSettings } from '../src/config/load.ts';
 import { shareOf } from '../src/config/splay.ts';
+import { brokerIsInQuestion } from '../src/core/decision/broker-look.ts';
 import { decide } from '../src/core/decision/decide.ts';
 import { createBrokerMemory, rememberDivergence, rememberStandingAnswer } from '../src/core/memory/broker.ts';
 import { rememberApplied } from '../src/core/memory/rollout.ts';
@@ -21,7 +22,6 @@ import type { ContainerState } from '../src/core/model/container.ts';
 import type { CertificateSet, Moment } from '../src/core/model/files.ts';
 import type { ProbeSuccess } from '../src/core/model/probe.ts';
 import type { Settings } from '../src/core/model/settings.ts';
-import { brokerIsInQuestion } from '../src/core/situation.ts';
 import { parseDuration } from '../src/core/text/duration.ts';
 import { machine } from './machine.ts';
 

@@ -14,7 +14,7 @@ import {
   type NamedSet,
   NO_SET,
 } from './model/files.ts';
-import { isLive, type LiveDirectory, wasRolledBack } from './model/live.ts';
+import { isLive, type LiveDirectory } from './model/live.ts';
 import { holdOf, type ProbeFailure, type ProbeVerdict, setCannotWork } from './model/probe.ts';
 import type { ServiceState } from './model/service.ts';
 import type { Settings } from './model/settings.ts';
@@ -180,7 +180,7 @@ function cooldownEnd({ now, memory, settings }: Situation): number {
 }
 
 /** Monotonic milliseconds at which the files will have been unchanged for the stability window. */
-function stableAt(situation: Situation): number {
+export function stableAt(situation: Situation): number {
   if (situation.isAccepted) return situation.now.monoMs;
   return quietSince(situation) + situation.settings.stabilityWindowMs;
 }
@@ -188,52 +188,6 @@ function stableAt(situation: Situation): number {
 /** Monotonic milliseconds since when the files have been unchanged. */
 export function quietSince({ site, now }: Situation): number {
   return site.sighting?.sinceMonoMs ?? now.monoMs;
-}
-
-/**
- * Whether the engine has to be asked about the broker before a decision: a valid, stable set that the broker may not
- * have loaded, and no failure of the engine whose pause has not ended yet.
- */
-export function brokerIsInQuestion(situation: Situation): boolean {
-  const accepted = acceptedSituation(situation);
-  return isInQuestion(situation) || (accepted !== undefined && isInQuestion(accepted));
-}
-
-function isInQuestion(situation: Situation): boolean {
-  const { now, files, site, memory } = situation;
-  if (stableAt(situation) > now.monoMs || !isInDoubt(situation)) return false;
-  const last = memory.standing;
-  const isTimeToAsk = now.monoMs >= (last?.askAgainMonoMs ?? 0) || site.requests.look;
-  return last === undefined || last.identity !== files.identity || isTimeToAsk;
-}
-
-/** Whether the files are a valid set that the broker may not have loaded, stable or not. */
-function isInDoubt(situation: Situation): boolean {
-  const { now, files, site, memory } = situation;
-  if (files.kind !== 'complete') return false;
-  const { isChanged, isToBePromoted } = setSituation(situation, files);
-  if (isToBePromoted && site.live !== undefined && wasRolledBack(site.live.seen, files)) return false;
-  const isValid =
-    files.sets !== undefined || (files.leaf.notBeforeMs <= now.wallMs && now.wallMs < files.leaf.notAfterMs);
-  return isValid && (isChanged || memory.divergedAtMs !== undefined || memory.stoppedByUs !== undefined);
-}
-
-/** Monotonic milliseconds, early in the stability window, at which what its end needs is prepared. */
-export function preparationAt(situation: Situation): number {
-  return quietSince(situation) + Math.min(1_000, situation.settings.stabilityWindowMs / 10);
-}
-
-/**
- * Monotonic milliseconds of a look at the broker early in the stability window of a set that it may not have loaded;
- * undefined: none is due, or it has been looked at since the files changed. The runtime gives up the code of what has not
- * run for long. What asks the engine is compiled again by this look, and so does not delay the one that the window ends
- * with; and a broker that does not run is known to be down before that.
- */
-export function earlyLookAt(situation: Situation): number | undefined {
-  const { now, memory } = situation;
-  if (stableAt(situation) <= now.monoMs || !isInDoubt(situation)) return undefined;
-  const isLookedAt = memory.lastAnswer !== undefined && memory.lastAnswer.at.monoMs >= quietSince(situation);
-  return isLookedAt ? undefined : preparationAt(situation);
 }
 
 /** Monotonic milliseconds of the next look at a broker that is not known to be well after its restart. */

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../adapters/clock.ts';
 import type { CallOptions } from '../adapters/engine/http.ts';
-import { areListenersDue, isDueForLook } from '../core/decision/broker-look.ts';
+import { areListenersDue, brokerIsInQuestion, isDueForLook } from '../core/decision/broker-look.ts';
 import {
   rememberLastAnswer,
   rememberPresented,
@@ -12,7 +12,6 @@ import {
 import type { BrokerState, EngineAnswer } from '../core/model/broker.ts';
 import type { FilesObservation, Moment } from '../core/model/files.ts';
 import type { Settings } from '../core/model/settings.ts';
-import { brokerIsInQuestion } from '../core/situation.ts';
 import type { BrokerList } from '../rollout/rollout.ts';
 import type { State, Watched } from './state.ts';
 

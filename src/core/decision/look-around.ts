@@ -2,7 +2,8 @@
 
 import { YIELD_LOOK_MS } from '../judgements/rivals.ts';
 import type { LookAroundStep } from '../model/step.ts';
-import { preparationAt, type Situation } from '../situation.ts';
+import type { Situation } from '../situation.ts';
+import { preparationAt } from './broker-look.ts';
 import type { Reason } from './diagram.ts';
 import type { Judged } from './judge.ts';
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import * as fix from '../../../lab/core-fixtures.ts';
+import { brokerIsInQuestion } from '../../../src/core/decision/broker-look.ts';
 import { type Decision, decide } from '../../../src/core/decision/decide.ts';
 import type { State } from '../../../src/core/decision/diagram.ts';
 import {
@@ -12,7 +13,6 @@ import { createSiteMemory, rememberFiles } from '../../../src/core/memory/site.t
 import type { FilesObservation, Moment } from '../../../src/core/model/files.ts';
 import { type ProbeVerdict, standingRejection } from '../../../src/core/model/probe.ts';
 import type { Settings } from '../../../src/core/model/settings.ts';
-import { brokerIsInQuestion } from '../../../src/core/situation.ts';
 
 const HOUR_MS = 3_600_000;
 const LONG_AGO = -HOUR_MS;
