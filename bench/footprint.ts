@@ -6,11 +6,12 @@
  *
  *     make footprint             # a table in Markdown, after two minutes
  *     IDLE=10m make footprint    # memory after ten minutes, the processor over the ten that follow
+ *     OTHER=/path/to/mosquitto-cert-watcher make footprint    # another build's memory and processor beside them
  */
 
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream, readdirSync, readFileSync } from 'node:fs';
+import { createReadStream, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -62,6 +63,8 @@ interface Idle {
 const span = process.env['IDLE'] ?? '60s';
 const idleMs = parseDuration(span) ?? 0;
 if (idleMs < 1_000) throw new Error('IDLE has to be a duration such as 60s or 10m');
+const other = process.env['OTHER'];
+if (other !== undefined && !existsSync(other)) throw new Error(`OTHER=${other}: there is no such file`);
 
 const peers = await startPeers();
 const workshop = await mkdtemp(join(tmpdir(), 'cert-watcher-footprint-'));
@@ -70,12 +73,16 @@ try {
   const executable = await sizeOf(() => createReadStream(EXECUTABLE));
   const image = await sizeOfImage();
   evict(EXECUTABLE);
+  if (other !== undefined) evict(other);
   const startMs = await medianStart();
   const healthCheckMs = await meanHealthCheck();
   const decisionMs = await medianDecision();
   const bare = await makeBare(join(workshop, 'bare'));
   const idle = await Promise.all(
-    [EXECUTABLE, bare].flatMap((program) => [idleMedian(program, false), idleMedian(program, true)]),
+    [EXECUTABLE, bare, ...(other === undefined ? [] : [other])].flatMap((program) => [
+      idleMedian(program, false),
+      idleMedian(program, true),
+    ]),
   );
   print({ executable, image, startMs, healthCheckMs, decisionMs, idle });
 } finally {
@@ -242,13 +249,14 @@ interface Figures {
   readonly startMs: number;
   readonly healthCheckMs: number;
   readonly decisionMs: number;
-  /** without metrics and with them, of the watcher and of the bare runtime */
+  /** without metrics and with them, of the watcher, the bare runtime and another build if there is one */
   readonly idle: readonly Idle[];
 }
 
 function print({ executable, image, startMs, healthCheckMs, decisionMs, idle }: Figures): void {
   const each = (name: string, show: (idle: Idle) => string) => `| ${name} | ${idle.map(show).join(' | ')} |`;
   const size = ({ plainMb, gzipMb }: Size) => `${plainMb.toFixed(1)} MB | ${gzipMb.toFixed(1)} MB`;
+  const ofOther = other === undefined ? '' : ' the other build | the other, with metrics |';
   const lines = [
     machine(),
     '',
@@ -259,8 +267,8 @@ function print({ executable, image, startMs, healthCheckMs, decisionMs, idle }: 
     `| executable | ${size(executable)} |`,
     `| image | ${size(image)} |`,
     '',
-    '| | without metrics | with metrics, read every 15 s | bare runtime | bare, with metrics |',
-    '|---|---|---|---|---|',
+    `| | without metrics | with metrics, read every 15 s | bare runtime | bare, with metrics |${ofOther}`,
+    `|${'---|'.repeat(idle.length + 1)}`,
     each(`private memory after ${span}`, ({ privateMb }) => `${privateMb.toFixed(1)} MiB`),
     each(`RSS after ${span}`, ({ residentMb }) => `${residentMb.toFixed(1)} MiB`),
     each(
