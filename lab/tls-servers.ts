@@ -81,16 +81,15 @@ export function startFreezingRelay(serverPort: number, bytes: number): Promise<R
   });
 }
 
-/** Relays until the client has been quiet for `ms`, which it is once the handshake is done; then interrupts. */
-export function startInterruptingRelay(
+/** Relays, and hands over its side of each client's connection, by which it can be interrupted. */
+export function startInterruptibleRelay(
   serverPort: number,
-  ms: number,
-  interrupt: (client: Socket) => void,
+  onClient: (client: Socket) => void,
 ): Promise<RunningServer> {
   return startRelay(serverPort, (client, server) => {
     server.pipe(client);
     client.pipe(server);
-    client.setTimeout(ms, () => interrupt(client));
+    onClient(client);
   });
 }
 

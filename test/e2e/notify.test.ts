@@ -9,6 +9,7 @@ import { PROGRAM } from '../../lab/daemon.ts';
 import { closedPort } from '../../lab/tls-servers.ts';
 import { quietly, until } from '../../lab/until.ts';
 import { ALERTMANAGER, startAlertmanager } from '../support/alertmanager.ts';
+import { MEASURED } from '../support/measured.ts';
 import { describeWith, program } from '../support/needs.ts';
 import { type Answer, HANGS, OK, startReceiver, status } from '../support/receiver.ts';
 import { startObedientEngine } from '../support/scripted-engine.ts';
@@ -158,7 +159,7 @@ describe.concurrent('a receiver of notifications', () => {
     expect(received).toHaveLength(2);
   });
 
-  test('that hangs does not keep the watcher from ending at once', async ({ stage }) => {
+  test('that hangs does not keep the watcher from ending at once', MEASURED, async ({ stage }) => {
     const { url, received } = await receiver(stage, HANGS);
     const daemon = stage.daemon({ ...(await obedientEngine(stage)), NOTIFY_URL: url });
     await until('the notification', () => received.length === 1);

@@ -224,7 +224,8 @@ describe('systemctl', () => {
   it('that does not end is killed when its time is over', async () => {
     const directory = await temporaryDirectory();
     const systemctl = await scripted(`echo $$ >${directory}/pid; exec sleep 60`);
-    const ran = await systemctl(['show'], { timeoutMs: 300 });
+    // enough to start a shell, on a busy machine too
+    const ran = await systemctl(['show'], { timeoutMs: 2_000 });
     expect(ran).toEqual({ kind: 'timeout' });
     const pid = Number(await readFile(`${directory}/pid`, 'utf8'));
     await until('it to be gone', () => !isAlive(pid));
