@@ -31,6 +31,7 @@ import { parseCertificates } from '../../src/system/x509.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { SUBACK, startFakeBroker, stateOf } from '../support/fake-broker.ts';
 import { MEASURED } from '../support/measured.ts';
+import { processorMsOf } from '../support/processor-time.ts';
 import { runProbe } from '../support/run-probe.ts';
 import { httpText, inspection, type Reply, startScriptedEngine } from '../support/scripted-engine.ts';
 
@@ -99,10 +100,12 @@ describe('a certificate file', () => {
   it('may hold a certificate with thousands of names, of which few are kept', MEASURED, async () => {
     const sans = Array.from({ length: 3_000 }, (_, index) => `host-${index}.example.com`);
     const { certPem } = await authority.issue({ subject: '', sans });
-    const began = performance.now();
-    const result = parseCertificates(Buffer.from(certPem), 'chain');
-    expect(performance.now() - began).toBeLessThan(1_000);
-    expect(result.ok && result.certificates[0]?.subject).toBe('DNS:host-0.example.com');
+    let result: ReturnType<typeof parseCertificates> | undefined;
+    const ms = processorMsOf(() => {
+      result = parseCertificates(Buffer.from(certPem), 'chain');
+    });
+    expect(ms).toBeLessThan(1_000);
+    expect(result?.ok && result.certificates[0]?.subject).toBe('DNS:host-0.example.com');
   });
 
   it('may hold a value within a value, without end', () => {
@@ -126,9 +129,8 @@ describe('a certificate file', () => {
       `-----BEGIN CERTIFICATE-----\n${'A'.repeat(MEGABYTE - 60)}\n-----END CERTIFICATE-----\n`,
     ],
   ])('may be %s, and is judged in a moment', MEASURED, (_what, content) => {
-    const began = performance.now();
-    expectAnswer(parseCertificates(Buffer.from(content), 'chain'));
-    expect(performance.now() - began).toBeLessThan(1_000);
+    const ms = processorMsOf(() => expectAnswer(parseCertificates(Buffer.from(content), 'chain')));
+    expect(ms).toBeLessThan(1_000);
   });
 });
 
@@ -154,9 +156,8 @@ describe('settings', () => {
     ['a value of a megabyte', `{"cert_dir":"${'x'.repeat(MEGABYTE)}"}`, 0],
     ['a depth of half a million', '['.repeat(MEGABYTE / 2) + ']'.repeat(MEGABYTE / 2), 1],
   ])('may be a file with %s, and are judged in a moment', MEASURED, (_what, content, problems) => {
-    const began = performance.now();
-    expect(parseConfig(content, 'x.json').problems).toHaveLength(problems);
-    expect(performance.now() - began).toBeLessThan(1_000);
+    const ms = processorMsOf(() => expect(parseConfig(content, 'x.json').problems).toHaveLength(problems));
+    expect(ms).toBeLessThan(1_000);
   });
 
   it('may have any value: every one is taken or told', async () => {
