@@ -82,12 +82,13 @@ describeWith(all(ROOT, program('podman')), 'the engine of an ordinary user', () 
   test('grants what that user may do, and is not called root', async ({ stage }) => {
     const podman = await startPodman(join(stage.directory, 'podman'), { uid: 12_345 });
     stage.onEnd(podman.end);
-    // it is slow the first time, and the watcher does not wait for it for long
-    await until('podman to say at once what it is', async () => {
+    // it is slow the first time, or beside other tests, and the watcher does not wait for it for long
+    const isPrompt = async () => {
       const askedMs = performance.now();
       await podman.api.ask('GET', '/info');
       return performance.now() - askedMs < 1_500;
-    });
+    };
+    await until('podman to say at once what it is', isPrompt, { withinMs: 240_000 });
     await stage.certs.install(await makeSet());
     const daemon = stage.daemon({ ...SHORT, CERT_DIR: stage.certs.path, DOCKER_SOCK: podman.api.socketPath });
     const { details } = await daemon.says('engine_access');

@@ -57,7 +57,8 @@ describeWith(all(ROOT, program('podman'), BROKER), "podman's broker", () => {
     await stage.certs.install(await makeSet());
     const broker = await stage.broker({
       engine: podman.api,
-      healthCheck: { Test: ['CMD-SHELL', 'test -e /config/healthy'], Interval: 3e9, Timeout: 1e9 },
+      // podman starts a program for it, which takes seconds where the machine is busy
+      healthCheck: { Test: ['CMD-SHELL', 'test -e /config/healthy'], Interval: 3e9, Timeout: 30e9 },
     });
     await broker.configure('healthy', '');
     const daemon = stage.watch(broker, { RESTART_VERIFY_TIMEOUT: '1s' });

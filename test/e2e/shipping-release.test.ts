@@ -55,6 +55,9 @@ async function environmentIn(root: string): Promise<Readonly<Record<string, stri
   return { ...WITHOUT_ENGINE, PATH: `${directory}:${process.env['PATH']}` };
 }
 
+/** Everything for both machines, beside other tests. */
+const LONGEST_RELEASE_MS = 900_000;
+
 // the libraries of the image are named, so Debian's tools have to be there
 describeWith(all(SHIPPING, DEBIAN_MIRROR), 'a release', () => {
   let root: string;
@@ -65,7 +68,7 @@ describeWith(all(SHIPPING, DEBIAN_MIRROR), 'a release', () => {
     await writeFile(join(root, 'CHANGELOG.md'), '# Changelog\n\n## Unreleased\n\n- Something new\n');
     env = await environmentIn(root);
     said = await ship('release', ['--draft'], { root, env });
-  });
+  }, LONGEST_RELEASE_MS);
   afterAll(() => removeTree(root));
 
   const released = (name: string) => join(root, 'dist', 'release', name);
