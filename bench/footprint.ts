@@ -14,7 +14,7 @@ import { once } from 'node:events';
 import { createReadStream, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createGzip } from 'node:zlib';
@@ -63,8 +63,9 @@ interface Idle {
 const span = process.env['IDLE'] ?? '60s';
 const idleMs = parseDuration(span) ?? 0;
 if (idleMs < 1_000) throw new Error('IDLE has to be a duration such as 60s or 10m');
-const other = process.env['OTHER'];
-if (other !== undefined && !existsSync(other)) throw new Error(`OTHER=${other}: there is no such file`);
+// a daemon does not start in this directory
+const other = process.env['OTHER'] && resolve(process.env['OTHER']);
+if (other && !existsSync(other)) throw new Error(`OTHER=${other}: there is no such file`);
 
 const peers = await startPeers();
 const workshop = await mkdtemp(join(tmpdir(), 'cert-watcher-footprint-'));
@@ -73,13 +74,13 @@ try {
   const executable = await sizeOf(() => createReadStream(EXECUTABLE));
   const image = await sizeOfImage();
   evict(EXECUTABLE);
-  if (other !== undefined) evict(other);
+  if (other) evict(other);
   const startMs = await medianStart();
   const healthCheckMs = await meanHealthCheck();
   const decisionMs = await medianDecision();
   const bare = await makeBare(join(workshop, 'bare'));
   const idle = await Promise.all(
-    [EXECUTABLE, bare, ...(other === undefined ? [] : [other])].flatMap((program) => [
+    [EXECUTABLE, bare, ...(other ? [other] : [])].flatMap((program) => [
       idleMedian(program, false),
       idleMedian(program, true),
     ]),
@@ -256,7 +257,7 @@ interface Figures {
 function print({ executable, image, startMs, healthCheckMs, decisionMs, idle }: Figures): void {
   const each = (name: string, show: (idle: Idle) => string) => `| ${name} | ${idle.map(show).join(' | ')} |`;
   const size = ({ plainMb, gzipMb }: Size) => `${plainMb.toFixed(1)} MB | ${gzipMb.toFixed(1)} MB`;
-  const ofOther = other === undefined ? '' : ' the other build | the other, with metrics |';
+  const ofOther = other ? ' the other build | the other, with metrics |' : '';
   const lines = [
     machine(),
     '',

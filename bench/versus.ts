@@ -9,7 +9,7 @@
  */
 
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startEngineProxy } from '../lab/engine-proxy.ts';
 import { until } from '../lab/until.ts';
@@ -38,7 +38,8 @@ if (!existsSync(other)) {
   process.stderr.write(`OTHER=${other} has to be the path of another executable of the watcher\n`);
   process.exit(2);
 }
-const executables = [EXECUTABLE, other];
+// a daemon does not start in this directory
+const executables = [EXECUTABLE, resolve(other)];
 /** By executable: how late the first rotation after each start was, and the others. */
 const lateMs = executables.map(() => ({ first: [] as number[], later: [] as number[] }));
 const lanes: Lane[] = [];
@@ -69,6 +70,7 @@ function inTurn<T>(both: readonly T[], turn: number): [number, T][] {
   return turn % 2 === 0 ? entries : entries.reverse();
 }
 
+/** Of one that is interrupted while it starts, there may be the second alone. */
 async function end(): Promise<void> {
   for (const lane of lanes.splice(0)) await lane?.end();
 }
@@ -106,7 +108,7 @@ function report(): void {
     return `| ${name} | ${figures.map(shown).join(' | ')} |`;
   });
   const lines = [
-    `${machine()}; ${STARTS} ${STARTS === 1 ? 'start' : 'starts'} of each, ${ROTATIONS} rotations after each, in turn;`,
+    `${machine()}; starts of each: ${STARTS}; rotations after each start, in turn: ${ROTATIONS};`,
     `late = from the last rename to the call to the engine, less the window of ${WINDOW_MS} ms;`,
     'the first rotation after a start compiles what has not run before',
     '',
