@@ -37,7 +37,7 @@ async function edge(stage: Stage, { bridge, probe = bridge, inOnePhase, lines = 
     ENABLE_TLS_PROBE: 'true',
     UPSTREAM_ADDR: `127.0.0.1:${probe}`,
     TLS_PROBE_INTERVAL: '1s',
-    RESTART_VERIFY_TIMEOUT: '4s',
+    RESTART_VERIFY_TIMEOUT: '8s',
     BROKER_URL: `mqtt://127.0.0.1:${port}`,
     ...(!inOnePhase && { INCOMING_DIR: incoming.path }),
     ...settings,

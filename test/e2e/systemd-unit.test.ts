@@ -1,5 +1,6 @@
 /** MOSQUITTO_UNIT on a real systemd with Debian's Mosquitto: what systemd did is counted by its own journal. */
 
+import { writeFile } from 'node:fs/promises';
 import { expect } from 'vitest';
 import { createCertDirectory } from '../../lab/cert-directory.ts';
 import { daysFromNow } from '../../lab/certificates.ts';
@@ -20,6 +21,16 @@ async function watched(stage: UnitStage, settings: Record<string, string> = {}) 
   await daemon.says('broker_already_current');
   return { daemon, rotate: async () => stage.certs.install(await makeSet()) };
 }
+
+/** Holds each start of the unit before its broker is started, until what is returned is called. */
+async function holdStarts(stage: UnitStage): Promise<() => Promise<void>> {
+  const gate = `${stage.directory}/gate`;
+  await stage.configure({ ExecStartPre: `/bin/sh -c 'until test -e ${gate}; do sleep 0.1; done'` });
+  return () => writeFile(gate, '');
+}
+
+const isHeld = (stage: UnitStage) =>
+  until('it to be starting', async () => (await stage.show('SubState')) === 'start-pre');
 
 describeWith(SYSTEMD, 'acceptance criteria, with a unit of systemd', () => {
   test('mosquitto runs normally with no certs: it is left alone', async ({ stage }) => {
@@ -96,11 +107,12 @@ describeWith(SYSTEMD, 'a unit that does not run', () => {
   test('yet, because systemd is starting it, is left to systemd', async ({ stage }) => {
     const { daemon, rotate } = await watched(stage);
     await stage.systemctl('stop');
-    await stage.configure({ ExecStartPre: '/bin/sleep 4' });
+    const release = await holdStarts(stage);
     await stage.systemctl('start --no-block');
     await rotate();
     const { details } = await daemon.says('broker_not_running');
     expect(details['message']).toContain('is being started');
+    await release();
     await daemon.says('broker_already_current', { skip: 1 });
     await nothingFollows();
     expect(daemon.count('mosquitto_restart_triggered')).toBe(0);
@@ -166,9 +178,9 @@ describeWith(SYSTEMD, 'a restart', () => {
 
   test('that somebody revokes by stopping the unit is not repeated: it stays stopped', async ({ stage }) => {
     const { daemon, rotate } = await watched(stage);
-    await stage.configure({ ExecStartPre: `/bin/sh -c 'trap "exit 0" TERM; sleep 5 & wait'` });
+    await stage.configure({ ExecStartPre: `/bin/sh -c 'trap "exit 0" TERM; sleep infinity & wait'` });
     await rotate();
-    await until('it to be starting', async () => (await stage.show('SubState')) === 'start-pre');
+    await isHeld(stage);
     await stage.systemctl('stop');
     await daemon.says('broker_not_running');
     await nothingFollows();
@@ -181,9 +193,9 @@ describeWith(SYSTEMD, 'a restart', () => {
     stage,
   }) => {
     const { daemon, rotate } = await watched(stage);
-    await stage.configure({ ExecStartPre: '/bin/sleep 5' });
+    await stage.configure({ ExecStartPre: '/bin/sleep infinity' });
     await rotate();
-    await until('it to be starting', async () => (await stage.show('SubState')) === 'start-pre');
+    await isHeld(stage);
     await stage.systemctl('stop');
     const { details } = await daemon.says('broker_unhealthy');
     await nothingFollows();
@@ -196,10 +208,11 @@ describeWith(SYSTEMD, 'a restart', () => {
     stage,
   }) => {
     const { daemon, rotate } = await watched(stage);
-    await stage.configure({ ExecStartPre: '/bin/sleep 2' });
+    const release = await holdStarts(stage);
     await rotate();
-    await until('it to be starting', async () => (await stage.show('SubState')) === 'start-pre');
+    await isHeld(stage);
     await stage.machine.sh(`kill -KILL $(pgrep --full '[r]estart ${stage.unit}')`);
+    await release();
     await settled(daemon);
     expect(await stage.starts()).toBe(2);
   });
@@ -207,10 +220,11 @@ describeWith(SYSTEMD, 'a restart', () => {
   test('that outlives a watcher that was killed is not repeated by its successor', async ({ stage }) => {
     const settings = { STATE_FILE: `${stage.directory}/state.json` };
     const { rotate } = await watched(stage, settings);
-    await stage.configure({ ExecStartPre: '/bin/sleep 1' });
+    const release = await holdStarts(stage);
     await rotate();
-    await until('it to be starting', async () => (await stage.show('SubState')) === 'start-pre');
+    await isHeld(stage);
     await stage.killWatcher();
+    await release();
     const successor = stage.watch(settings);
     await successor.says('broker_already_current');
     await nothingFollows();
@@ -218,7 +232,7 @@ describeWith(SYSTEMD, 'a restart', () => {
   });
 
   test('that systemd has made by itself since the files came is enough', async ({ stage }) => {
-    const { daemon, rotate } = await watched(stage, { STABILITY_WINDOW: '2s' });
+    const { daemon, rotate } = await watched(stage, { STABILITY_WINDOW: '10s' });
     await rotate();
     await daemon.says('restart_deferred');
     await stage.machine.sh(`systemctl kill --signal=SEGV ${stage.unit}`);
@@ -318,7 +332,7 @@ describeWith(SYSTEMD, 'the rights of a watcher that is not root', () => {
 
 describeWith(SYSTEMD, 'a reload by signal of a unit', () => {
   /** A broker with a TLS listener, which uses these files. */
-  async function signalled(stage: UnitStage, certfile: string) {
+  async function signalled(stage: UnitStage, certfile: string, verifyTimeout: string) {
     await stage.certs.install(await forServers());
     await stage.machine.sh(`cp ${stage.certs.path}/client.crt ${stage.directory}/other.crt`);
     await stage.machine.sh(`cp ${stage.certs.path}/client.key ${stage.directory}/other.key`);
@@ -328,14 +342,14 @@ describeWith(SYSTEMD, 'a reload by signal of a unit', () => {
     const daemon = stage.watch({
       BROKER_URL: `mqtts://127.0.0.1:${stage.port}`,
       RELOAD_STRATEGY: 'sighup',
-      RESTART_VERIFY_TIMEOUT: '3s',
+      RESTART_VERIFY_TIMEOUT: verifyTimeout,
     });
     await daemon.says('broker_already_current');
     return daemon;
   }
 
   test('is enough where its listener presents the new certificate', async ({ stage }) => {
-    const daemon = await signalled(stage, `${stage.certs.path}/client`);
+    const daemon = await signalled(stage, `${stage.certs.path}/client`, '30s');
     await stage.certs.install(await forServers());
     const { details } = await daemon.says('reload_completed');
     await nothingFollows();
@@ -344,7 +358,7 @@ describeWith(SYSTEMD, 'a reload by signal of a unit', () => {
   });
 
   test('is followed by one restart where nothing proves that it was enough', async ({ stage }) => {
-    const daemon = await signalled(stage, `${stage.directory}/other`);
+    const daemon = await signalled(stage, `${stage.directory}/other`, '3s');
     await stage.certs.install(await forServers());
     await daemon.says('reload_insufficient');
     await settled(daemon);
