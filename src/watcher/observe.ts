@@ -11,6 +11,7 @@ import type { FilesObservation } from '../core/model/files.ts';
 import type { Settings } from '../core/model/settings.ts';
 import type { Condition } from '../core/news/condition.ts';
 import type { Situation } from '../core/situation.ts';
+import { formatSeconds } from '../core/text/duration.ts';
 import type { BridgeListener, BrokerList } from '../rollout/rollout.ts';
 import { createBrokerLooks } from './broker-looks.ts';
 import { createRequests, type Listen } from './requests.ts';
@@ -130,7 +131,7 @@ export function createObserver(
       ...degradation(
         'file_events',
         fileEvents?.trouble(),
-        `changes are found by polling every ${settings.checkIntervalMs / 1_000} s all the same`,
+        `changes are found by polling every ${formatSeconds(settings.checkIntervalMs)} all the same`,
       ),
       ...degradation(
         'state_file',

@@ -3,7 +3,7 @@ import * as fix from '../../lab/core-fixtures.ts';
 import { createWorld, type WorldOptions } from '../../lab/world.ts';
 import type { PromotionFailure } from '../../src/core/model/live.ts';
 import type { Settings } from '../../src/core/model/settings.ts';
-import { assess } from '../../src/core/status/assess.ts';
+import { assessmentOf } from '../support/assessment-of.ts';
 
 /** A gateway whose broker runs with the set A, which was found in the live directory; the agent has written it too. */
 async function gateway(settings: Partial<Settings> = {}, options: WorldOptions = {}) {
@@ -170,13 +170,6 @@ describe('the live directory', () => {
     expect(world.restarts).toHaveLength(2);
   });
 });
-
-/** How things stand after the last cycle. */
-function assessmentOf(world: World) {
-  const last = world.publications.findLast(({ cycle }) => cycle !== undefined)?.cycle;
-  if (last === undefined) throw new Error('there was no cycle');
-  return assess(last.decision, last.situations);
-}
 
 describe('an incoming set that cannot come', () => {
   it('is a warning', async () => {

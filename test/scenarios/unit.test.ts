@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import * as fix from '../../lab/core-fixtures.ts';
 import { createWorld, type World, type WorldOptions } from '../../lab/world.ts';
+import { assessmentOf } from '../support/assessment-of.ts';
 
 const HOUR_MS = 3_600_000;
 const WINDOW_MS = 10_000;
@@ -102,6 +103,22 @@ describe('a unit', () => {
       exit_code: 3,
       hint: expect.stringContaining('journalctl -u mosquitto.service'),
     });
+  });
+
+  it('that nobody could look at after its restart is told with where to look for a unit', async () => {
+    const { world } = await settled();
+    world.write('B');
+    // the restart is under way
+    await world.advance(WINDOW_MS + 100);
+    world.engineDown = fix.engineFailure({ cause: 'timeout', problem: 'no answer within 8 s' });
+    await world.advance(HOUR_MS);
+    expect(world.events('broker_unhealthy')[0]?.details).toMatchObject({
+      hint: expect.stringContaining('journalctl -u mosquitto.service'),
+    });
+    const { findings } = assessmentOf(world);
+    expect(findings.find(({ cause }) => cause.startsWith('broker_unhealthy'))?.advice).toContain(
+      'journalctl',
+    );
   });
 
   it('whose restart was refused is tried again, ever more rarely, until it is granted', async () => {

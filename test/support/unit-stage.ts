@@ -134,6 +134,8 @@ async function createStage(name: string, port: number, daemons: Daemon[]): Promi
   const broker = (configuration: string) => machine.write(`/etc/mosquitto/${name}.conf`, configuration);
   const environment = (settings: Readonly<Record<string, string>>) => ({
     ...SHORT,
+    // systemd takes seconds to answer where the machine is busy with other tests
+    RESTART_VERIFY_TIMEOUT: '20s',
     CERT_DIR: certs.path,
     MOSQUITTO_UNIT: unit,
     ...settings,

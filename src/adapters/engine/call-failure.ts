@@ -3,6 +3,7 @@
 import type { EngineCause, EngineFailure } from '../../core/model/broker.ts';
 import { type EngineEndpoint, isTls, type TlsEndpoint } from '../../core/model/settings.ts';
 import { hostPort } from '../../core/text/address.ts';
+import { formatSeconds } from '../../core/text/duration.ts';
 import { codeOf, messageOf } from '../../system/errors.ts';
 import { stat } from '../../system/file-calls.ts';
 import { BadAnswer } from '../../system/http-answer.ts';
@@ -16,7 +17,7 @@ export function tooLate(
   timeoutMs: number,
   mayHaveHappened: boolean,
 ): EngineFailure {
-  const problem = explain('timeout', placeOf(endpoint), `${timeoutMs / 1_000} s`);
+  const problem = explain('timeout', placeOf(endpoint), formatSeconds(timeoutMs));
   return failure('timeout', problem, mayHaveHappened);
 }
 

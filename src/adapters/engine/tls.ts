@@ -8,6 +8,7 @@ import { connect, type TLSSocket } from 'node:tls';
 import type { EngineAnswer } from '../../core/model/broker.ts';
 import type { TlsEndpoint } from '../../core/model/settings.ts';
 import { hostPort } from '../../core/text/address.ts';
+import { formatSeconds } from '../../core/text/duration.ts';
 import { type Deadline, startDeadline } from '../../system/timer.ts';
 import { abandoned, lost, tooLate } from './call-failure.ts';
 import { failure } from './failure.ts';
@@ -111,7 +112,7 @@ function outOfTime(
   timeoutMs: number,
 ): EngineAnswer<TLSSocket> {
   const where = hostPort(endpoint);
-  const within = `within ${timeoutMs / 1_000} s`;
+  const within = `within ${formatSeconds(timeoutMs)}`;
   if (attempt === undefined) {
     const hint = 'the file system with the certificates does not answer: is it a network mount that is down?';
     return { ...failure('timeout', `${endpoint.tls.directory} could not be read ${within}`, false), hint };

@@ -2,6 +2,7 @@
 
 import type { EngineCause, EngineFailure } from '../../core/model/broker.ts';
 import { clip } from '../../core/text/clip.ts';
+import { formatSeconds } from '../../core/text/duration.ts';
 import { printable } from '../../core/text/printable.ts';
 import type { Ran } from './systemctl.ts';
 
@@ -91,7 +92,12 @@ export function failureOf(ran: Ran, call: Call): EngineFailure | undefined {
     case 'not_started':
       return notStarted(ran.code);
     case 'timeout':
-      return failure('timeout', `${about}: no answer within ${timeoutMs / 1_000} s`, seeStatus(call), acts);
+      return failure(
+        'timeout',
+        `${about}: no answer within ${formatSeconds(timeoutMs)}`,
+        seeStatus(call),
+        acts,
+      );
     case 'killed':
       return failure(
         'connection_lost',

@@ -1,6 +1,7 @@
 /** Why a receiver could not be reached, and what to try. */
 
 import type { DeliveryCause, DeliveryFailure } from '../../core/model/delivery.ts';
+import { formatSeconds } from '../../core/text/duration.ts';
 import { codeOf } from '../../system/errors.ts';
 import { isOpenSslError, openSslReason } from '../../system/openssl-error.ts';
 import { shownUrl, withoutUrl } from '../../system/secret-url.ts';
@@ -11,7 +12,7 @@ export function failure(cause: DeliveryCause, error: string, setting: string): D
 
 /** No answer in time. Whether the receiver got the message is not known: it may be delivered twice. */
 export function outOfTime(url: URL, timeoutMs: number, setting: string): DeliveryFailure {
-  return failure('timeout', `no answer from ${shownUrl(url)} within ${timeoutMs / 1_000} s`, setting);
+  return failure('timeout', `no answer from ${shownUrl(url)} within ${formatSeconds(timeoutMs)}`, setting);
 }
 
 /** How a call ended before there was an answer. */

@@ -56,6 +56,11 @@ export type Target =
   /** a service of systemd, by its full name */
   | { readonly kind: 'unit'; readonly name: string };
 
+/** What a broker of this target is, also while nobody has seen it. */
+export function brokerKind({ kind }: Target): 'container' | 'service' | 'unit' {
+  return kind === 'containers' || kind === 'label' ? 'container' : kind;
+}
+
 /** Where a broker listens for MQTT clients. */
 export interface BrokerUrl extends HostPort {
   readonly tls: boolean;

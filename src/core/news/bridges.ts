@@ -4,7 +4,7 @@ import type { ToldBridge } from '../memory/bridge-news.ts';
 import type { BridgeMemory } from '../memory/memory.ts';
 import { type Bridge, type BridgeSight, MOST_BRIDGES } from '../model/bridge.ts';
 import { probeSentence } from '../model/probe.ts';
-import type { Settings } from '../model/settings.ts';
+import { brokerKind, type Settings } from '../model/settings.ts';
 import type { Situation } from '../situation.ts';
 import { seeLog } from '../text/commands.ts';
 import type { Condition, Statement } from './condition.ts';
@@ -79,12 +79,8 @@ function bridgesUnsteady({ name: container, settings }: Situation, connection: s
     subject: 'unsteady',
     details: { part: 'bridges', container, connection },
     message: `the bridge ${connection} of ${container} goes up and down too fast for the log; the changes in between are left out`,
-    hint: `${seeLog(logOf(settings), container)}; if it does not mention that, another client publishes on $SYS/broker/connection/#: forbid it (acl_file)`,
+    hint: `${seeLog(brokerKind(settings.target), container)}; if it does not mention that, another client publishes on $SYS/broker/connection/#: forbid it (acl_file)`,
   };
-}
-
-function logOf({ target }: Settings): 'unit' | 'container' {
-  return target.kind === 'unit' ? 'unit' : 'container';
 }
 
 /** Monotonic milliseconds until which bridges may still be connecting; undefined if the watcher does not subscribe. */
@@ -137,7 +133,7 @@ function bridgeDown(
         : ', although the upstream accepts the client certificate';
   const hint = !isListed
     ? `check BRIDGE_NAME, and that the bridge has no "notifications false": see $SYS/broker/connection/# of the broker`
-    : (failure?.hint ?? seeLog(logOf(settings), container));
+    : (failure?.hint ?? seeLog(brokerKind(settings.target), container));
   return {
     event: 'bridge_down',
     about: `${container} ${connection}`,

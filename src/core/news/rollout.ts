@@ -2,8 +2,9 @@
 
 import type { BrokerMemory, SiteMemory } from '../memory/memory.ts';
 import { type BrokerState, healthOf, type RestartOutcome } from '../model/broker.ts';
+import type { ContainerState } from '../model/container.ts';
 import type { CertificateSet, Moment } from '../model/files.ts';
-import type { Settings } from '../model/settings.ts';
+import { brokerKind, type Settings, type Target } from '../model/settings.ts';
 import type { AdoptStep, RestartStep, SignalProof, WaiveStep } from '../model/step.ts';
 import { seeLog } from '../text/commands.ts';
 import { timestamp } from '../text/timestamp.ts';
@@ -114,7 +115,7 @@ export function restartEnded(
   set: CertificateSet,
   now: Moment,
   container: string,
-  { cooldownMs }: Settings,
+  { cooldownMs, target }: Settings,
 ): Announcement[] {
   const details = { container, fingerprint: set.fingerprint, duration_ms: Math.round(outcome.tookMs) };
   switch (outcome.kind) {
@@ -127,7 +128,12 @@ export function restartEnded(
       ];
     }
     case 'unhealthy':
-      return [{ event: 'broker_unhealthy', details: { ...details, ...brokerUnhealthy(outcome, container) } }];
+      return [
+        {
+          event: 'broker_unhealthy',
+          details: { ...details, ...brokerUnhealthy(outcome, container, target) },
+        },
+      ];
     case 'uncertain': {
       const { cause, problem, hint } = outcome.failure;
       const message = uncertainSentence(outcome, container);
@@ -157,12 +163,19 @@ export function uncertainSentence(
   return `it is not known whether ${container} was restarted: ${problem}; it is inspected again after the cooldown`;
 }
 
-/** What to do about a broker that is not well after its restart. */
-export function adviceAfter(broker: BrokerState | undefined, container: string): string {
-  if (broker?.kind === 'service')
-    return `${seeLog('service', container)}; fix the cause and update it by hand (docker service update --force ${container})`;
-  if (broker?.kind === 'unit')
-    return `${seeLog('unit', container)}; fix the cause and restart it by hand (systemctl restart ${container})`;
+/** What to do about a broker that is not well after its restart; it is undefined where nobody has seen it since. */
+export function adviceAfter(broker: BrokerState | undefined, name: string, target: Target): string {
+  switch (broker?.kind ?? brokerKind(target)) {
+    case 'service':
+      return `${seeLog('service', name)}; fix the cause and update it by hand (docker service update --force ${name})`;
+    case 'unit':
+      return `${seeLog('unit', name)}; fix the cause and restart it by hand (systemctl restart ${name})`;
+    case 'container':
+      return adviceOnContainer(broker?.kind === 'container' ? broker : undefined, name);
+  }
+}
+
+function adviceOnContainer(broker: ContainerState | undefined, container: string): string {
   if (broker?.unit !== undefined)
     return `systemd has taken the restart for the end of ${broker.unit}: systemctl start ${broker.unit}, and set MOSQUITTO_UNIT=${broker.unit} instead of MOSQUITTO_CONTAINER`;
   if (broker?.up !== true || broker.health === undefined || broker.health === 'healthy')
@@ -170,14 +183,18 @@ export function adviceAfter(broker: BrokerState | undefined, container: string):
   return `see what the check says: docker inspect --format '{{json .State.Health}}' ${container}; it counts as healthy as soon as the check passes`;
 }
 
-function brokerUnhealthy(outcome: { why: string; broker: BrokerState | undefined }, container: string) {
+function brokerUnhealthy(
+  outcome: { why: string; broker: BrokerState | undefined },
+  container: string,
+  target: Target,
+) {
   return {
     error: outcome.why,
     status: outcome.broker?.status,
     exit_code: outcome.broker?.kind === 'service' ? undefined : outcome.broker?.exitCode,
     health: outcome.broker && healthOf(outcome.broker),
     message: `${container} is not well after its restart: ${outcome.why}; it is not restarted again for this set`,
-    hint: adviceAfter(outcome.broker, container),
+    hint: adviceAfter(outcome.broker, container, target),
   };
 }
 

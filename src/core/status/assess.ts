@@ -243,13 +243,13 @@ export function brokerAdvice(
  * recovered.
  */
 function restartFinding(situation: Situation): Finding[] {
-  const { name, memory } = situation;
+  const { name, memory, settings } = situation;
   const files = liveFiles(situation);
   const { lastRestart: last, applied } = memory;
   if (last === undefined || files.kind !== 'complete' || last.fingerprint !== files.fingerprint) return [];
   if (last.outcome.kind === 'unhealthy' && !hasRecovered(memory.lastAnswer, last.at)) {
     const sentence = `${name} was not well after its last restart: ${last.outcome.why}`;
-    const advice = adviceAfter(last.outcome.broker, name);
+    const advice = adviceAfter(last.outcome.broker, name, settings.target);
     return [{ level: 'critical', about: 'broker', cause: `broker_unhealthy ${name}`, sentence, advice }];
   }
   if (last.outcome.kind === 'uncertain' && !hasSet(applied, files)) {

@@ -31,6 +31,11 @@ export function parseDuration(text: string): number | undefined {
   return total < MAX_MS ? sign * total : undefined;
 }
 
+/** A time limit in a sentence: `8 s`, `0.25 s`; to the hundredth, because what is left of one may be any number. */
+export function formatSeconds(ms: number): string {
+  return `${Number((ms / 1_000).toFixed(2))} s`;
+}
+
 /** A duration for people: `0s`, `300ms`, `10s`, `1m30s`, `26h0m0s`; never negative, rounded to a useful precision. */
 export function formatDuration(ms: number): string {
   if (ms <= 0) return '0s';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatDuration, parseDuration } from '../../../src/core/text/duration.ts';
+import { formatDuration, formatSeconds, parseDuration } from '../../../src/core/text/duration.ts';
 
 describe('parseDuration', () => {
   it.each([
@@ -23,6 +23,17 @@ describe('parseDuration', () => {
       expect(parseDuration(text)).toBeUndefined();
     },
   );
+});
+
+describe('formatSeconds', () => {
+  it.each([
+    [8_000, '8 s'],
+    [250, '0.25 s'],
+    [1_665.3, '1.67 s'],
+    [7_999.87, '8 s'],
+  ])('writes %d ms as %s', (ms, text) => {
+    expect(formatSeconds(ms)).toBe(text);
+  });
 });
 
 describe('formatDuration', () => {
