@@ -22,14 +22,14 @@ const SETTINGS = `/etc/default/${UNIT}`;
 const BROKER = 'mosquitto.service';
 const [INCOMING, LIVE] = ['/etc/mosquitto/certs', '/etc/mosquitto/live'];
 
-/** Of the test alone: where the upstream is, and everything that is waited for is short. */
+/** Of the test alone: where the upstream is, and what is waited for is short, but for what a busy systemd may take. */
 const OWN_SETTINGS = `UPSTREAM_ADDR=127.0.0.1:8883
 BROKER_URL=mqtt://127.0.0.1:1883
 STABILITY_WINDOW=500ms
 CHECK_INTERVAL=200ms
 TLS_PROBE_INTERVAL=1s
 RESTART_COOLDOWN=1s
-RESTART_VERIFY_TIMEOUT=8s
+RESTART_VERIFY_TIMEOUT=20s
 `;
 
 /** Cooldown, window, a probe and several check intervals of these. */
@@ -209,8 +209,8 @@ describe.skipIf(!need.ok)(`the unit with two directories${skipped(need)}`, () =>
     const troubles = journal.filter(({ message }) =>
       /"event":"(promotion_failed|restart_failed|watch_degraded)"/.test(message),
     );
-    // a broker that is slow to come back cannot be asked for its bridges, whatever the sandbox
-    expect(troubles.filter(({ message }) => !message.includes('"part":"bridges"'))).toEqual([]);
+    // what was said, and not only how often, is shown where there is any
+    expect(troubles.map(({ message }) => message)).toEqual([]);
     expect(await property('NRestarts')).toBe('0');
   });
 
