@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { type CertDirectory, createCertDirectory } from '../../lab/cert-directory.ts';
-import type { Daemon, LogLine } from '../../lab/daemon.ts';
+import type { Daemon } from '../../lab/daemon.ts';
 import { removeTree } from '../../lab/remove-tree.ts';
 import { until } from '../../lab/until.ts';
 import { all, ENGINE, program, ROOT, skipped } from '../support/needs.ts';
@@ -80,9 +80,9 @@ async function complete(): Promise<void> {
   );
 }
 
-/** One of three tasks is done. */
-function isHalfDone(last: LogLine | undefined): boolean {
-  return last?.event === 'service_updating' && last.details['updated'] === 1;
+/** One of three tasks is done, by what this watcher has told of the update last. */
+function isHalfDone({ lines }: Daemon): boolean {
+  return lines.findLast(({ event }) => event === 'service_updating')?.details['updated'] === 1;
 }
 
 describe.skipIf(!NEED.ok)(`a swarm of three managers${skipped(NEED)}`, () => {
@@ -116,7 +116,7 @@ describe.skipIf(!NEED.ok)(`a swarm of three managers${skipped(NEED)}`, () => {
     const before = await updates();
     present = await makeSet();
     for (const { certs } of watched) await certs.install(present);
-    const progress = () => watched.some(({ daemon }) => isHalfDone(daemon.lines.at(-1)));
+    const progress = () => watched.some(({ daemon }) => isHalfDone(daemon));
     await until('the update to be half done', progress, LONG);
     const leader = await managers.leader();
     await leader.crash();
