@@ -80,7 +80,7 @@ async function complete(): Promise<void> {
   );
 }
 
-/** One of three tasks is done, by what this watcher has told of the update last. */
+/** One of three tasks is done, by this watcher's last line about the update. */
 function isHalfDone({ lines }: Daemon): boolean {
   return lines.findLast(({ event }) => event === 'service_updating')?.details['updated'] === 1;
 }
