@@ -17,11 +17,12 @@ import { type EngineProxy, startEngineProxy } from '../lab/engine-proxy.ts';
 import { until } from '../lab/until.ts';
 import { createGateway, type Gateway } from './gateway.ts';
 import { machine } from './machine.ts';
+import { numberFrom } from './options.ts';
 import { footprintOf } from './process.ts';
 import { quantile } from './quantile.ts';
 
-const ROTATIONS = Number(process.env['ROTATIONS'] ?? 40);
-const IDLE_S = Number(process.env['IDLE'] ?? 120);
+const ROTATIONS = numberFrom('ROTATIONS', 40);
+const IDLE_S = numberFrom('IDLE', 120);
 const STARTS = 15;
 const WINDOW_MS = 3_000;
 const HOUR_S = 3_600;

@@ -12,8 +12,9 @@ import { connectPublisher, fleetOf } from '../lab/fleet.ts';
 import { startPlainMosquitto } from '../lab/real-servers.ts';
 import { until } from '../lab/until.ts';
 import { machine } from './machine.ts';
+import { numberFrom } from './options.ts';
 
-const GATEWAYS = Number(process.env['GATEWAYS'] ?? 10_000);
+const GATEWAYS = numberFrom('GATEWAYS', 10_000);
 const TRIES = 3;
 const CHANGES = 20;
 const PROGRAM = process.argv[2];

@@ -24,8 +24,9 @@ import type { ProbeSuccess } from '../src/core/model/probe.ts';
 import type { Settings } from '../src/core/model/settings.ts';
 import { parseDuration } from '../src/core/text/duration.ts';
 import { machine } from './machine.ts';
+import { numberFrom } from './options.ts';
 
-const GATEWAYS = Number(process.env['GATEWAYS'] ?? 100_000);
+const GATEWAYS = numberFrom('GATEWAYS', 100_000);
 /** A walk takes half a dozen; one that takes this many has lost its way. */
 const MOST_CYCLES = 100;
 const MINUTE_MS = 60_000;

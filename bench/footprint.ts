@@ -33,6 +33,7 @@ import { hostRuntime } from '../scripts/shipping/runtime.ts';
 import { hostTarget } from '../scripts/shipping/target.ts';
 import { parseDuration } from '../src/core/text/duration.ts';
 import { machine } from './machine.ts';
+import { refuse } from './options.ts';
 import { startPeers } from './peers.ts';
 import { footprintOf } from './process.ts';
 
@@ -62,10 +63,10 @@ interface Idle {
 
 const span = process.env['IDLE'] ?? '60s';
 const idleMs = parseDuration(span) ?? 0;
-if (idleMs < 1_000) throw new Error('IDLE has to be a duration such as 60s or 10m');
+if (idleMs < 1_000) refuse(`IDLE="${span}" is not a duration such as 60s or 10m`);
 // a daemon does not start in this directory
 const other = process.env['OTHER'] && resolve(process.env['OTHER']);
-if (other && !existsSync(other)) throw new Error(`OTHER=${other}: there is no such file`);
+if (other && !existsSync(other)) refuse(`OTHER=${other}: there is no such file`);
 
 const peers = await startPeers();
 const workshop = await mkdtemp(join(tmpdir(), 'cert-watcher-footprint-'));

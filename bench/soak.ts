@@ -13,10 +13,11 @@ import { closedPort } from '../lab/tls-servers.ts';
 import { until } from '../lab/until.ts';
 import { createGateway } from './gateway.ts';
 import { machine } from './machine.ts';
+import { numberFrom } from './options.ts';
 import { footprintOf } from './process.ts';
 
-const MINUTES = Number(process.env['MINUTES'] ?? 20);
-const EVERY_S = Number(process.env['EVERY'] ?? 6);
+const MINUTES = numberFrom('MINUTES', 20);
+const EVERY_S = numberFrom('EVERY', 6);
 /** What the first minutes bring (code that is compiled, caches that fill) is no growth. */
 const WARM_UP_SHARE = 0.25;
 const ALLOWED_GROWTH_MB = 6;

@@ -15,12 +15,13 @@ import { startEngineProxy } from '../lab/engine-proxy.ts';
 import { until } from '../lab/until.ts';
 import { createGateway, EXECUTABLE } from './gateway.ts';
 import { machine } from './machine.ts';
+import { numberFrom, refuse } from './options.ts';
 import { quantile } from './quantile.ts';
 
 /** So often both are started, */
-const STARTS = Number(process.env['STARTS'] ?? 1);
+const STARTS = numberFrom('STARTS', 1);
 /** and make so many rotations after each start. */
-const ROTATIONS = Number(process.env['ROTATIONS'] ?? 30);
+const ROTATIONS = numberFrom('ROTATIONS', 30);
 const WINDOW_MS = 3_000;
 /** From a restart to the next rotation: the verification is over by then. */
 const PAUSE_MS = 3_000;
@@ -34,10 +35,7 @@ interface Lane {
 }
 
 const other = process.env['OTHER'] ?? '';
-if (!existsSync(other)) {
-  process.stderr.write(`OTHER=${other} has to be the path of another executable of the watcher\n`);
-  process.exit(2);
-}
+if (!existsSync(other)) refuse(`OTHER=${other} has to be the path of another executable of the watcher`);
 // a daemon does not start in this directory
 const executables = [EXECUTABLE, resolve(other)];
 /** By executable: how late the first rotation after each start was, and the others. */
